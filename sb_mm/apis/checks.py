@@ -1,0 +1,138 @@
+"""What is checked before anything is built."""
+from inspect import signature
+from pathlib import Path
+
+from mmengine.registry import DATASETS
+
+#: Where to get the data of a dataset class.
+_SOURCES = dict(
+    CocoDataset='MS-COCO 2017: https://cocodataset.org/#download, unpacked to '
+    'train2017/, val2017/ and annotations/',
+    ADE20KDataset='ADE20K: '
+    'http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip, '
+    'unpacked to ADEChallengeData2016/',
+    ImageNet='ImageNet-1K: https://image-net.org/download.php, unpacked to '
+    'train/ and val/, a folder for each class',
+    BeaconsDataset='Beacons are generated: python tools/make_beacons.py '
+    '{root}')
+
+
+class InputError(Exception):
+    """What the user asked for cannot be run; the message says why."""
+
+
+def check_checkpoint(path):
+    """Refuse a local checkpoint that does not exist.
+
+    Args:
+        path (str): Path, or address such as ``torchvision://resnet50``.
+
+    Raises:
+        InputError: If it is a path that does not lead to a file.
+    """
+    if not _is_remote(path) and not Path(path).expanduser().is_file():
+        raise InputError(f'the checkpoint {path} does not exist '
+                         f'(looked for {Path(path).absolute()})')
+
+
+def check_weights(cfg, name='model'):
+    """Refuse local pretrained weights that do not exist, anywhere in a model.
+
+    Args:
+        cfg (dict or list): Config of the model or a part of it.
+        name (str): Its name for the message. Defaults to 'model'.
+
+    Raises:
+        InputError: If an ``init_cfg`` names a file that does not exist.
+    """
+    items = cfg.items() if isinstance(cfg, dict) else enumerate(cfg)
+    for key, value in items:
+        if key == 'init_cfg' and isinstance(value, dict) and value.get(
+                'checkpoint'):
+            path = value['checkpoint']
+            if not _is_remote(path) and not Path(path).expanduser().is_file():
+                raise InputError(
+                    f'the weights {path} ({name}.init_cfg.checkpoint) do not '
+                    f'exist. Name another file with "--cfg-options '
+                    f'{name}.init_cfg.checkpoint=FILE", or start without with '
+                    f'"--cfg-options {name}.init_cfg=None"')
+        elif isinstance(value, (dict, list, tuple)):
+            check_weights(value, f'{name}.{key}')
+
+
+def check_data(cfg, *phases):
+    """Refuse local data that does not exist.
+
+    Args:
+        cfg (Config): Config of the run.
+        *phases (str): Which of 'train', 'val' and 'test' to check.
+
+    Raises:
+        InputError: If a file or folder is missing. The message names it and
+            says where to get it and how to point elsewhere.
+    """
+    for phase in phases:
+        loader = cfg.get(f'{phase}_dataloader')
+        if loader:
+            name = f'{phase}_dataloader.dataset'
+            with DATASETS.switch_scope_and_registry(
+                    cfg.get('default_scope')) as registry:
+                for name, dataset in _datasets(loader['dataset'], name):
+                    _check_dataset(name, dataset, registry)
+        evaluators = cfg.get(f'{phase}_evaluator') or []
+        if isinstance(evaluators, dict):
+            evaluators = [evaluators]
+        for evaluator in evaluators:
+            path = evaluator.get('ann_file')
+            if path and not evaluator.get('backend_args'):
+                _check_path(path, f'{phase}_evaluator.ann_file', path)
+
+
+def _datasets(dataset, name):
+    """Yield the datasets inside wrappers such as ``RepeatDataset``."""
+    if 'dataset' in dataset:
+        yield from _datasets(dataset['dataset'], f'{name}.dataset')
+    elif 'datasets' in dataset:
+        for i, child in enumerate(dataset['datasets']):
+            yield from _datasets(child, f'{name}.datasets.{i}')
+    else:
+        yield name, dataset
+
+
+def _check_dataset(name, dataset, registry):
+    root = dataset.get('data_root') or ''
+    if dataset.get('backend_args') or _downloads(dataset, registry):
+        return
+    source = _SOURCES.get(dataset['type'], '').format(root=root)
+    if root:
+        _check_path(root, f'{name}.data_root', root, source)
+    paths = {f'{name}.ann_file': dataset.get('ann_file')}
+    for key, path in (dataset.get('data_prefix') or {}).items():
+        paths[f'{name}.data_prefix.{key}'] = path
+    for key, path in paths.items():
+        if path:
+            _check_path(Path(root, path), key, root or path, source)
+
+
+def _downloads(dataset, registry):
+    """Whether the dataset fetches its data by itself, as CIFAR does."""
+    cls = dataset['type']
+    cls = registry.get(cls) if isinstance(cls, str) else cls
+    return dataset.get('download', True) and any(
+        'download' in signature(base.__init__).parameters
+        for base in cls.__mro__)
+
+
+def _check_path(path, name, root, source=''):
+    if _is_remote(path) or Path(path).exists():
+        return
+    raise InputError(
+        f'{path} ({name}) does not exist (looked for '
+        f'{Path(path).absolute()}).' + (f'\n  {source}.' if source else '') +
+        f'\n  Data elsewhere: link it with "ln -s /path/to/data '
+        f'{str(root).rstrip("/")}", or name it with "--cfg-options '
+        f'{name}=PATH".')
+
+
+def _is_remote(path):
+    return '://' in str(path) or 's3:' in str(path)

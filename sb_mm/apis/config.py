@@ -1,0 +1,151 @@
+"""From the flags of the tools to a config that is ready to run."""
+import os
+from copy import deepcopy
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+
+from .checks import InputError, check_checkpoint, check_data, check_weights
+
+
+def prepare_train(args):
+    """Read the config of a training run and apply the flags to it.
+
+    Args:
+        args (argparse.Namespace): Flags of ``tools/train.py``.
+
+    Returns:
+        Config: Config for :meth:`mmengine.runner.Runner.from_cfg`.
+
+    Raises:
+        InputError: If a file or folder that the run needs is missing, or a
+            flag does not fit the config.
+    """
+    cfg = _load(args)
+    if args.amp:
+        _use_amp(cfg)
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise InputError('--auto-scale-lr needs '
+                             'auto_scale_lr=dict(base_batch_size=…) in '
+                             f'{args.config}')
+        cfg.auto_scale_lr.enable = True
+    if args.resume:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if cfg.get('load_from'):
+        check_checkpoint(cfg.load_from)
+    check_weights(cfg.model)
+    check_data(cfg, 'train', 'val')
+    return cfg
+
+
+def prepare_test(args):
+    """Read the config of a test run and apply the flags to it.
+
+    Args:
+        args (argparse.Namespace): Flags of ``tools/test.py``.
+
+    Returns:
+        Config: Config for :meth:`mmengine.runner.Runner.from_cfg`.
+
+    Raises:
+        InputError: If a file or folder that the run needs is missing, or a
+            flag does not fit the config.
+    """
+    cfg = _load(args)
+    check_checkpoint(args.checkpoint)
+    cfg.load_from = args.checkpoint
+    if args.show_dir:
+        _use_show_dir(cfg, args.show_dir)
+    if args.tta:
+        _use_tta(cfg)
+    if args.out:
+        _use_dump(cfg, args.out)
+    check_data(cfg, 'test')
+    return cfg
+
+
+def _load(args):
+    if not Path(args.config).is_file():
+        raise InputError(f'the config {args.config} does not exist '
+                         f'(looked for {Path(args.config).absolute()})')
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    cfg.launcher = args.launcher
+    # CLI, then the config, then the name of the config
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(
+        Path('work_dirs') / Path(args.config).stem)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return cfg
+
+
+def _use_amp(cfg):
+    wrapper = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if wrapper not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise InputError('--amp needs optim_wrapper.type=OptimWrapper, but '
+                         f'the config has {wrapper}')
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def _use_show_dir(cfg, show_dir):
+    show_dir = str(Path(show_dir).absolute())
+    hook = cfg.get('default_hooks', {}).get('visualization')
+    if hook is None:
+        raise InputError('--show-dir needs a visualization hook in '
+                         'default_hooks of the config')
+    scope = cfg.get('default_scope')
+    if scope == 'mmpretrain':
+        hook.update(enable=True, out_dir=show_dir)
+    elif scope == 'mmseg':
+        hook.update(draw=True)
+        cfg.visualizer.save_dir = show_dir
+    else:
+        hook.update(draw=True, test_out_dir=show_dir)
+
+
+def _use_dump(cfg, out):
+    if not out.endswith(('.pkl', '.pickle')):
+        raise InputError(f'--out must end in .pkl or .pickle, but got {out}')
+    Path(out).absolute().parent.mkdir(parents=True, exist_ok=True)
+    metric = ('mmdet.DumpDetResults'
+              if cfg.get('default_scope') == 'mmdet' else 'DumpResults')
+    evaluator = cfg.test_evaluator
+    cfg.test_evaluator = [
+        *(evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]),
+        dict(type=metric, out_file_path=out)
+    ]
+
+
+#: For configs without ``tta_model``; MMSegmentation's all have one.
+_TTA_MODELS = dict(
+    mmdet=dict(
+        type='InstanceSegTTAModel',
+        tta_cfg=dict(
+            nms=dict(type='nms', iou_threshold=0.5), max_per_img=100)),
+    mmpretrain=dict(type='AverageClsScoreTTA'))
+
+
+def _use_tta(cfg):
+    """Wrap the model by the config's own ``tta_model`` and ``tta_pipeline``
+    or, as the toolboxes do, average over the image and its mirror image."""
+    if 'tta_model' not in cfg:
+        scope = cfg.get('default_scope')
+        if scope not in _TTA_MODELS:
+            raise InputError('--tta needs a tta_model in the config')
+        cfg.tta_model = _TTA_MODELS[scope]
+    dataset = cfg.test_dataloader.dataset
+    while 'dataset' in dataset:
+        dataset = dataset.dataset
+    if 'tta_pipeline' not in cfg:
+        *transforms, pack = deepcopy(dataset.pipeline)
+        if 'meta_keys' in pack:
+            pack.meta_keys = (*pack.meta_keys, 'flip', 'flip_direction')
+        flips = [dict(type='RandomFlip', prob=prob) for prob in (1., 0.)]
+        cfg.tta_pipeline = [
+            *transforms,
+            dict(type='TestTimeAug', transforms=[flips, [pack]])
+        ]
+    cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
+    dataset.pipeline = cfg.tta_pipeline

@@ -1,0 +1,60 @@
+"""Hand a config to the standard runner."""
+import sys
+from pathlib import Path
+
+import torch
+from mmengine.dist import is_main_process
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner, find_latest_checkpoint
+
+from .checks import InputError
+from .config import prepare_test, prepare_train
+
+
+def run_train(args):
+    """Train as ``tools/train.py`` does.
+
+    Args:
+        args (argparse.Namespace): Its flags.
+    """
+    runner = _build_runner(prepare_train, args)
+    try:
+        runner.train()
+    except KeyboardInterrupt:
+        latest = find_latest_checkpoint(runner.work_dir)
+        sys.exit('interrupted ' + (
+            f'after {latest}; --resume goes on from there'
+            if latest else 'before the first checkpoint was written'))
+
+
+def run_test(args):
+    """Test as ``tools/test.py`` does, and print the metrics.
+
+    Args:
+        args (argparse.Namespace): Its flags.
+    """
+    metrics = _build_runner(prepare_test, args).test()
+    if not is_main_process():
+        return
+    for name, value in metrics.items():
+        print(f'{name}: {value}')
+    if args.show_dir:
+        folder = Path(args.show_dir).absolute()
+        pictures = sorted(
+            path for path in folder.rglob('*')
+            if path.suffix in ('.png', '.jpg'))
+        print(f'{len(pictures)} pictures of predictions in {folder}, such as')
+        for path in pictures[:5]:
+            print(f'  {path}')
+
+
+def _build_runner(prepare, args):
+    try:
+        cfg = prepare(args)
+    except InputError as error:
+        sys.exit(f'error: {error}')
+    if args.launcher == 'pytorch' and not torch.cuda.is_available():
+        # mmengine would ask for a GPU
+        torch.distributed.init_process_group('gloo')
+    return (RUNNERS.build(cfg)
+            if 'runner_type' in cfg else Runner.from_cfg(cfg))

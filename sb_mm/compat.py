@@ -1,0 +1,62 @@
+"""Which toolboxes are installed, and whether their versions fit."""
+from importlib import import_module
+from importlib.util import find_spec
+
+# package: (name to install, first version that fits, first that does not)
+FOUNDATIONS = {
+    'mmengine': ('onedl-mmengine', '0.10.0', '1.0.0'),
+    'mmcv': ('onedl-mmcv', '2.1.0', '2.4.0'),
+}
+TOOLBOXES = {
+    'mmdet': ('onedl-mmdetection', '3.3.0', '4.0.0'),
+    'mmseg': ('onedl-mmsegmentation', '1.2.0', '2.0.0'),
+    'mmpretrain': ('onedl-mmpretrain', '1.2.0', '2.0.0'),
+}
+
+
+def installed_toolboxes():
+    """list[str]: The toolboxes found in this environment."""
+    return [name for name in TOOLBOXES if find_spec(name)]
+
+
+def check_stack():
+    """Refuse an environment that sb_mm cannot work in.
+
+    Raises:
+        ImportError: If mmengine or mmcv is missing, if none of mmdet, mmseg
+            and mmpretrain is installed, or if one of them has a version out
+            of range. The message says what to install.
+    """
+    problems = [
+        f'{name} is not installed' for name in FOUNDATIONS
+        if not find_spec(name)
+    ]
+    if not installed_toolboxes():
+        problems.append(f'none of {", ".join(TOOLBOXES)} is installed')
+    if not problems:
+        problems = _out_of_range()
+    if problems:
+        wanted = ', '.join(
+            f'{name} >={low},<{high} ({package})'
+            for name, (package, low, high) in {
+                **FOUNDATIONS,
+                **TOOLBOXES
+            }.items())
+        raise ImportError(
+            f'sb_mm: {"; ".join(problems)}. It needs mmengine, mmcv and at '
+            f'least one of mmdet, mmseg and mmpretrain: {wanted}. "make demo" '
+            'in a checkout of sb_mm sets up such an environment.')
+
+
+def _out_of_range():
+    from mmengine.utils import digit_version
+    problems = []
+    for name, (_, low, high) in {**FOUNDATIONS, **TOOLBOXES}.items():
+        if find_spec(name) is None:
+            continue
+        version = import_module(f'{name}.version').__version__
+        if not digit_version(low) <= digit_version(version) < digit_version(
+                high):
+            problems.append(
+                f'{name} {version} is installed, >={low},<{high} is needed')
+    return problems

@@ -1,0 +1,11 @@
+from mmdet.datasets import CocoDataset
+from mmdet.registry import DATASETS
+
+from .beacons import CLASSES, PALETTE
+
+
+@DATASETS.register_module()
+class BeaconsDataset(CocoDataset):
+    """The generated Beacons scenes with their COCO annotations, see
+    :mod:`sb_mm.datasets.beacons`."""
+    METAINFO = dict(classes=CLASSES, palette=PALETTE)

@@ -1,0 +1,39 @@
+import torch
+from mmcv.ops import batched_nms
+from mmdet.models.test_time_augs import DetTTAModel
+from mmdet.registry import MODELS
+from mmengine.structures import InstanceData
+
+
+@MODELS.register_module()
+class InstanceSegTTAModel(DetTTAModel):
+    """Merge detections with masks over an image and its flipped views.
+
+    MMDetection's own model refuses masks. Here the boxes of all views go
+    through one NMS, and those that survive keep the mask of their view.
+    """
+
+    def _merge_single_sample(self, data_samples):
+        if 'masks' not in data_samples[0].pred_instances:
+            return super()._merge_single_sample(data_samples)
+        views = [sample.pred_instances for sample in data_samples]
+        metas = [sample.metainfo for sample in data_samples]
+        for view, meta in zip(views, metas):
+            if meta['flip']:
+                view.masks = view.masks.flip(
+                    dict(horizontal=[2], vertical=[1],
+                         diagonal=[1, 2])[meta['flip_direction']])
+        boxes, scores = self.merge_aug_bboxes(
+            [view.bboxes for view in views], [view.scores for view in views],
+            metas)
+        labels = torch.cat([view.labels for view in views])
+        masks = torch.cat([view.masks for view in views])
+        merged, keep = batched_nms(boxes, scores, labels, self.tta_cfg.nms)
+        merged = merged[:self.tta_cfg.max_per_img]
+        keep = keep[:self.tta_cfg.max_per_img]
+        data_samples[0].pred_instances = InstanceData(
+            bboxes=merged[:, :4],
+            scores=merged[:, 4],
+            labels=labels[keep],
+            masks=masks[keep])
+        return data_samples[0]

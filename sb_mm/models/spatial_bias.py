@@ -1,0 +1,157 @@
+from functools import lru_cache
+from typing import Optional, Tuple
+
+import torch
+from mmcv.cnn import ConvModule, build_norm_layer
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+# new in PyTorch 2.3
+_is_compiling = getattr(torch.compiler, 'is_compiling', lambda: False)
+
+
+class SpatialBias(BaseModule):
+    """Bias maps that carry global context into a convolutional block.
+
+    The feature map is reduced to a few channels and pooled to a small grid; a
+    1D convolution that slides along the channels, with the positions as its
+    own channels, mixes all positions with each other; the result is resized to
+    the resolution of the block. Nothing grows with the square of the
+    resolution. See Sec. 3 of `Spatial Bias for Attention-free Non-local Neural
+    Networks <https://arxiv.org/abs/2302.12505>`_.
+
+    The paper normalises the maps together with the feature map that they are
+    stacked on, in one BN over both. BN works on each channel by itself, so the
+    norm of the maps lives here and the block keeps the norm of a plain block.
+
+    Args:
+        in_channels (int): Channels of the input.
+        num_maps (int): Number of bias maps, m in the paper. Defaults to 3.
+        kernel_size (int): Taps of the 1D convolution, t in the paper.
+            Defaults to 3.
+        pool_size (int): Side in positions of the grid that the input is pooled
+            to, k in the paper; 6 for CIFAR images. Defaults to 10.
+        norm_cfg (dict): Config of the two norms, over
+            ``num_maps + kernel_size - 1`` and over ``num_maps`` channels.
+            Defaults to ``dict(type='BN')``.
+        init_cfg (dict or list[dict], optional): Initialization config.
+            Defaults to None: Kaiming normal for the reduction, PyTorch's own
+            for the 1D convolution.
+
+    Raises:
+        ValueError: If a size is not a positive integer, or if ``norm_cfg``
+            does not fit the numbers of channels.
+    """
+
+    def __init__(self,
+                 in_channels: int,
+                 num_maps: int = 3,
+                 kernel_size: int = 3,
+                 pool_size: int = 10,
+                 norm_cfg: dict = dict(type='BN'),
+                 init_cfg=None) -> None:
+        super().__init__(init_cfg)
+        for name, value in dict(
+                in_channels=in_channels,
+                num_maps=num_maps,
+                kernel_size=kernel_size,
+                pool_size=pool_size).items():
+            if type(value) is not int or value < 1:
+                raise ValueError(f'SpatialBias: {name} must be a positive '
+                                 f'integer, but got {value!r}')
+        self.in_channels = in_channels
+        self.num_maps = num_maps
+        self.kernel_size = kernel_size
+        self.pool_size = pool_size
+
+        try:
+            self.reduction = ConvModule(
+                in_channels, num_maps + kernel_size - 1, 1, norm_cfg=norm_cfg)
+            self.mix = nn.Conv1d(pool_size**2, pool_size**2, kernel_size)
+            self.norm = build_norm_layer(norm_cfg, num_maps)[1]
+        except ValueError as error:  # GN that does not divide the channels
+            raise ValueError(
+                f'SpatialBias: norm_cfg={norm_cfg} does not fit '
+                f'{num_maps + kernel_size - 1} and {num_maps} channels '
+                f'({error}); give the layer a norm_cfg of its own, for '
+                "example dict(type='GN', num_groups=1)") from error
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self,
+                x: Tensor,
+                size: Optional[Tuple[int, int]] = None) -> Tensor:
+        """Compute the bias maps.
+
+        Args:
+            x (Tensor): Features of shape (N, in_channels, H, W).
+            size (tuple[int, int], optional): Height and width of the maps.
+                Defaults to None, those of ``x``.
+
+        Returns:
+            Tensor: Maps of shape (N, num_maps, *size), normalised and
+            rectified, ready to be stacked on features.
+        """
+        size = x.shape[-2:] if size is None else size
+        if self.training and x.size(0) * min(
+                x.size(2) * x.size(3), size[0] * size[1]) == 1:
+            # one value has no batch statistics: use the running ones
+            self.eval()
+            try:
+                return self(x, size)
+            finally:
+                self.train()
+
+        k = self.pool_size
+        x = self.reduction(x)  # N, m+t-1, H, W
+        x = _resample(x, (k, k), _pooling_matrix)  # N, m+t-1, k, k
+        x = self.mix(x.flatten(2).transpose(1, 2))  # N, k², m
+        x = x.transpose(1, 2).unflatten(2, (k, k))  # N, m, k, k
+        x = _resample(x, size, _resizing_matrix)  # N, m, H', W'
+        return self.relu(self.norm(x))
+
+
+def _resample(x: Tensor, size: Tuple[int, int], matrix) -> Tensor:
+    """Pool or resize as two small matrix products, one for each axis.
+
+    Unlike ``adaptive_avg_pool2d`` and ``interpolate`` these have a
+    deterministic backward on CUDA.
+    """
+    rows = matrix(x.size(2), size[0], x.device, x.dtype)
+    columns = matrix(x.size(3), size[1], x.device, x.dtype)
+    return rows @ (x @ columns.t())
+
+
+def _cached(build):
+    """Keep the constants of the sizes in use, unless they are being traced."""
+    cached = lru_cache(maxsize=1024)(build)
+
+    def matrix(in_size, out_size, device, dtype):
+        if _is_compiling() or torch.jit.is_tracing():
+            return build(in_size, out_size, device, dtype)
+        # a tensor made in inference mode could not be used in training
+        with torch.inference_mode(False), torch.no_grad():
+            return cached(in_size, out_size, device, dtype)
+
+    return matrix
+
+
+@_cached
+def _pooling_matrix(in_size, out_size, device, dtype):
+    """``adaptive_avg_pool1d`` as a matrix of shape (out_size, in_size)."""
+    out = torch.arange(out_size, device=device)[:, None]
+    position = torch.arange(in_size, device=device)
+    start = out * in_size // out_size
+    end = ((out + 1) * in_size + out_size - 1) // out_size
+    inside = (position >= start) & (position < end)
+    return (inside / (end - start)).to(dtype)
+
+
+@_cached
+def _resizing_matrix(in_size, out_size, device, dtype):
+    """Linear ``interpolate`` with ``align_corners=False`` as a matrix of shape
+    (out_size, in_size)."""
+    out = torch.arange(out_size, device=device)
+    source = (out + 0.5) * (in_size / out_size) - 0.5
+    source = source.clamp(0, in_size - 1)[:, None]
+    position = torch.arange(in_size, device=device)
+    return (1 - (source - position).abs()).clamp(min=0).to(dtype)

@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+"""Generate Beacons: scenes whose objects can only be told with context."""
+import argparse
+import sys
+
+from sb_mm.datasets import make_beacons
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument('root', help='folder to write to')
+    parser.add_argument(
+        '--num-train', type=int, default=400, help='training images')
+    parser.add_argument(
+        '--num-val', type=int, default=100, help='validation images')
+    parser.add_argument(
+        '--size', type=int, default=256, help='side of an image in pixels')
+    parser.add_argument('--seed', type=int, default=0)
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    args = parse_args()
+    try:
+        written = make_beacons(**vars(args))
+    except (FileExistsError, ValueError) as error:
+        sys.exit(f'error: {error}')
+    print(args.root, 'written' if written else 'is there already')

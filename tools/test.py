@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""Test a model of MMDetection, MMSegmentation or MMPreTrain."""
+import argparse
+
+from mmengine.config import DictAction
+
+from sb_mm.apis import run_test
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        '--work-dir', help='folder for logs (default: work_dirs/CONFIG)')
+    parser.add_argument(
+        '--out',
+        metavar='FILE.pkl',
+        help='dump the predictions for offline evaluation')
+    parser.add_argument(
+        '--show-dir',
+        metavar='DIR',
+        help='write pictures of the predictions beside the ground truth')
+    parser.add_argument(
+        '--tta',
+        action='store_true',
+        help="test-time augmentation: the config's own, or else flips")
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config, e.g. '
+        'test_dataloader.batch_size=4; lists as key="[a,b]", without spaces')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='launcher of a distributed run (default: none)')
+    # torchrun sets the environment variable instead
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    run_test(parse_args())
