@@ -1,0 +1,61 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from sb_mm.datasets import make_beacons
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True, scope='session')
+def one_thread():
+    """The tests run side by side."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope='session')
+def beacons(tmp_path_factory):
+    """A folder with a few small scenes."""
+    root = tmp_path_factory.mktemp('data') / 'beacons'
+    make_beacons(root, num_train=8, num_val=4, size=64)
+    return root
+
+
+@pytest.fixture
+def run_tool(tmp_path):
+    """Run a tool as a user does, from a directory that is not the checkout."""
+
+    def run(tool, *args, **kwargs):
+        command = [str(ROOT / 'tools' / tool), *map(str, args)]
+        if tool.endswith('.py'):
+            command.insert(0, sys.executable)
+        return subprocess.run(
+            command,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            **kwargs)
+
+    return run
+
+
+def randomize(net):
+    """Give the norms of a network statistics and weights of their own, as
+    training does."""
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, .5, 1.5)
+            torch.nn.init.normal_(module.bias, 0, .1)
+            module.running_mean.normal_(0, .1)
+            module.running_var.uniform_(.5, 1.5)
+    return net

@@ -1,0 +1,318 @@
+import pytest
+import torch
+from conftest import randomize
+from mmcv.cnn.utils import fuse_conv_bn
+from mmdet.models.backbones import ResNet, ResNetV1d, ResNeXt
+from mmdet.registry import MODELS
+from mmengine.logging import MMLogger
+from mmengine.runner import load_checkpoint
+from torch import nn
+
+from sb_mm.models.mmdet_resnet import SBResNet, SBResNetV1d, SBResNeXt
+
+#: As the configs of the toolbox build it; small, to be quick.
+DETECTION = dict(
+    depth=50, base_channels=8, frozen_stages=1, norm_eval=True)
+PAIRS = [(ResNet, SBResNet, dict(depth=18)),
+         (ResNet, SBResNet, dict(depth=50)),
+         (ResNet, SBResNet, dict(depth=101)),
+         (ResNetV1d, SBResNetV1d, dict(depth=50)),
+         (ResNeXt, SBResNeXt, dict(depth=50, groups=4, base_width=16))]
+
+
+def trained_plain(x, **kwargs):
+    """A plain network whose fixed statistics suit its weights."""
+    net = random_plain(**{**kwargs, 'norm_eval': False, 'frozen_stages': -1})
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.
+    net.train()
+    net(x)
+    return net
+
+
+def count(net):
+    return sum(param.numel() for param in net.parameters())
+
+
+def random_plain(cls=ResNet, **kwargs):
+    net = cls(**kwargs)
+    net.init_weights()
+    return randomize(net)
+
+
+def sb_columns(block):
+    return getattr(block, block.reader).weight[:, -block.spatial_bias.num_maps:]
+
+
+def step(net, optimizer, x):
+    optimizer.zero_grad()
+    sum((out * torch.linspace(-1, 1, out.numel()).view_as(out)).mean()
+        for out in net(x)).backward()
+    optimizer.step()
+
+
+def test_parameters():
+    classifier = 2048 * 1000 + 1000
+    plain, sb = count(ResNet(depth=50)), count(SBResNet(depth=50))
+    assert (plain, sb) == (23_508_032, 23_937_620)
+    assert (plain + classifier, sb + classifier) == (25_557_032, 25_986_620)
+
+
+def test_registered_in_the_scope_of_the_toolbox():
+    for cls in (SBResNet, SBResNetV1d, SBResNeXt):
+        assert MODELS.get(f'mmdet.{cls.__name__}') is cls
+
+
+@pytest.mark.parametrize('depth', [18, 34, 50, 101, 152])
+def test_depths(depth):
+    net = SBResNet(depth=depth, base_channels=4).eval()
+    blocks = sum(ResNet.arch_settings[depth][1][:3])
+    assert sum('mix.weight' in name for name in net.state_dict()) == blocks
+    outs = net(torch.rand(1, 3, 64, 64))
+    assert [out.shape[-1] for out in outs] == [16, 8, 4, 2]
+
+
+@pytest.mark.parametrize('plain_cls, sb_cls, cfg', PAIRS)
+def test_plain_checkpoint_gives_the_plain_outputs(plain_cls, sb_cls, cfg,
+                                                  tmp_path):
+    plain = random_plain(plain_cls, base_channels=16, **cfg)
+    torch.save(plain.state_dict(), tmp_path / 'plain.pth')
+    loaded = sb_cls(
+        base_channels=16,
+        init_cfg=dict(
+            type='Pretrained', checkpoint=str(tmp_path / 'plain.pth')),
+        **cfg)
+    loaded.init_weights()
+    strict = sb_cls(base_channels=16, **cfg)
+    strict.load_state_dict(plain.state_dict())
+    x = torch.randn(2, 3, 65, 97)
+    with torch.no_grad():
+        expected = plain.eval() or plain(x)
+        for net in (loaded, strict):
+            for out, want in zip(net.eval()(x), expected):
+                torch.testing.assert_close(
+                    out, want, rtol=0, atol=1e-5 * want.abs().max().item())
+
+
+def test_full_resnet50_through_load_checkpoint(tmp_path):
+    plain = random_plain(depth=50)
+    torch.save(dict(state_dict=plain.state_dict()), tmp_path / 'plain.pth')
+    net = SBResNet(depth=50)
+    load_checkpoint(net, str(tmp_path / 'plain.pth'))
+    x = torch.randn(1, 3, 96, 64)
+    plain.eval()
+    with torch.no_grad():
+        for out, want in zip(net.eval()(x), plain(x)):
+            torch.testing.assert_close(
+                out, want, rtol=0, atol=1e-5 * want.abs().max().item())
+
+
+def test_sb_learns_from_a_plain_checkpoint_under_freezing():
+    """With the freezing of the detection configs, the columns move in the
+    first step, the branch in the second, and what is frozen stays."""
+    x = torch.randn(2, 3, 64, 64)
+    net = SBResNet(**DETECTION)
+    net.load_state_dict(trained_plain(x, **DETECTION).state_dict())
+    start = {
+        name: module.num_batches_tracked.item()
+        for name, module in net.named_modules()
+        if isinstance(module, nn.BatchNorm2d)
+    }
+    net.train()
+    blocks = dict(net._blocks())
+    assert len(blocks) == 13
+    optimizer = torch.optim.SGD(
+        [p for p in net.parameters() if p.requires_grad], lr=.1)
+
+    before = {name: p.clone() for name, p in net.named_parameters()}
+    assert not any(sb_columns(block).any() for block in blocks.values())
+    step(net, optimizer, x)
+    assert all(
+        sb_columns(block).ne(0).any(dim=0).all() for block in blocks.values())
+    step(net, optimizer, x)
+
+    moved = {
+        name
+        for name, p in net.named_parameters() if not torch.equal(
+            p, before[name])
+    }
+    sb = {name for name in before if 'spatial_bias' in name}
+    assert sb <= moved
+    readers = {f'{name}.conv3.weight' for name in blocks}
+    frozen = {
+        name
+        for name in before if name.startswith(('conv1', 'bn1', 'layer1'))
+    } - sb - readers
+    assert frozen and not frozen & moved
+    for name, batches in start.items():
+        seen = net.get_submodule(name).num_batches_tracked - batches
+        assert seen == (2 if 'spatial_bias' in name else 0)
+
+
+def test_sb_that_came_with_the_checkpoint_is_frozen_like_the_rest():
+    net = SBResNet(sb_pretrained=True, **DETECTION)
+    net.load_state_dict(SBResNet(**DETECTION).state_dict())
+    net.train()
+    assert not any(p.requires_grad for p in net.layer1.parameters())
+    assert all(p.requires_grad for p in net.layer2.parameters())
+    assert not any(m.training for m in net.modules()
+                   if isinstance(m, nn.BatchNorm2d))
+
+
+@pytest.fixture
+def log(caplog):
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    yield caplog
+    logger.removeHandler(caplog.handler)
+
+
+def test_one_line_says_how_many_blocks_were_extended(log):
+    net = SBResNet(**DETECTION)
+    net.load_state_dict(random_plain(**DETECTION).state_dict())
+    line, = [line for line in log.messages if 'extended' in line]
+    assert '13 blocks' in line
+    log.clear()
+    net.load_state_dict(net.state_dict())
+    assert not log.messages
+
+
+def test_warns_of_an_sb_branch_that_stays_dead(log):
+    net = SBResNet(sb_pretrained=True, **DETECTION)
+    net.load_state_dict(random_plain(**DETECTION).state_dict())
+    assert 'Set sb_pretrained=False' in log.text
+
+
+def test_norm_cfg_without_grad_leaves_the_branch_trainable():
+    net = SBResNet(norm_cfg=dict(type='BN', requires_grad=False), **DETECTION)
+    assert not net.layer2[0].bn2.weight.requires_grad
+    assert net.layer2[0].spatial_bias.norm.weight.requires_grad
+
+
+@pytest.mark.parametrize('plain_cls, sb_cls, cfg', PAIRS)
+def test_without_sb_it_is_the_network_of_the_toolbox(plain_cls, sb_cls, cfg):
+    plain = random_plain(plain_cls, base_channels=16, **cfg)
+    net = sb_cls(base_channels=16, sb_stages=(False, ) * 4, **cfg)
+    assert list(net.state_dict()) == list(plain.state_dict())
+    net.load_state_dict(plain.state_dict())
+    x = torch.randn(1, 3, 64, 48)
+    net.eval(), plain.eval()
+    assert all(map(torch.equal, net(x), plain(x)))
+
+
+@pytest.mark.parametrize('shape', [(1, 3, 32, 32), (3, 3, 33, 47),
+                                   (1, 3, 1, 1), (1, 3, 200, 1333)])
+@pytest.mark.parametrize('dtype', [None, torch.bfloat16])
+def test_sizes_and_batches(shape, dtype):
+    plain, net = ResNet(**DETECTION), SBResNet(**DETECTION)
+    x = torch.randn(shape)
+    for mode in (True, False):
+        net.train(mode), plain.train(mode)
+        with torch.autocast('cpu', dtype, enabled=dtype is not None):
+            outs, expected = net(x), plain(x)
+        for out, want in zip(outs, expected):
+            assert out.shape == want.shape and out.dtype == want.dtype
+            assert out.isfinite().all()
+
+
+def test_autocast_is_close_to_float32():
+    net = SBResNet(**DETECTION).eval()
+    x = torch.randn(2, 3, 128, 128)
+    with torch.no_grad():
+        expected = net(x)
+        with torch.autocast('cpu', torch.bfloat16):
+            outs = net(x)
+    for out, want in zip(outs, expected):
+        assert (out - want).norm() < .05 * want.norm()
+
+
+def test_checkpointing_gives_the_same_gradients():
+    plugins = [
+        dict(
+            cfg=dict(type='ContextBlock', ratio=1 / 4, postfix=i),
+            stages=(False, True, True, True),
+            position=f'after_conv{i}') for i in (2, 3)
+    ]
+    cfg = dict(depth=50, base_channels=8, plugins=plugins)
+    nets = [SBResNet(**cfg), SBResNet(with_cp=True, **cfg)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    x = torch.randn(2, 3, 64, 64, requires_grad=True)
+    grads = []
+    for net in nets:
+        net.train()
+        sum(out.mean() for out in net(x)).backward()
+        grads.append({n: p.grad for n, p in net.named_parameters()})
+    assert grads[0].keys() == grads[1].keys()
+    for name, grad in grads[0].items():
+        torch.testing.assert_close(grads[1][name], grad)
+
+
+def test_options_of_the_toolbox():
+    net = SBResNet(
+        depth=50,
+        base_channels=8,
+        dcn=dict(type='DCNv2', deform_groups=1, fallback_on_stride=False),
+        stage_with_dcn=(False, True, True, True),
+        plugins=[
+            dict(
+                cfg=dict(type='NonLocal2d', reduction=1),
+                stages=(False, True, False, False),
+                position='after_conv2')
+        ],
+        style='caffe',
+        strides=(1, 2, 2, 1),
+        dilations=(1, 1, 1, 2),
+        out_indices=(1, 3)).eval()
+    outs = net(torch.rand(1, 3, 64, 64))
+    assert [tuple(out.shape[1:]) for out in outs] == [(64, 8, 8), (256, 4, 4)]
+
+
+def test_fused_norms_give_the_same_outputs():
+    net = randomize(SBResNet(depth=50, base_channels=8)).eval()
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        expected = net(x)
+        fused = fuse_conv_bn(net)
+        assert isinstance(fused.layer1[0].bn3, nn.Identity)
+        for out, want in zip(fused(x), expected):
+            torch.testing.assert_close(
+                out, want, rtol=0, atol=1e-5 * want.abs().max().item())
+
+
+@pytest.mark.parametrize('kwargs, message', [
+    (dict(sb_stages=(True, True, True)), 'sb_stages must have one bool'),
+    (dict(sb_stages=(1, 1, 1, 0)), 'sb_stages must have one bool'),
+    (dict(sb_stages=True), 'sb_stages must have one bool'),
+    (dict(num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1),
+          out_indices=(2, )), 'each of the 3 stages'),
+    (dict(sb_cfg=dict(pool_size=0)), 'pool_size must be a positive integer'),
+    (dict(sb_cfg=dict(pool=10)), r"unknown keys \['pool'\].*pool_size"),
+])
+def test_wrong_arguments_are_named(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        MODELS.build(
+            dict(type='SBResNet', depth=50, base_channels=8, **kwargs))
+
+
+def test_checkpoint_of_another_network_is_refused():
+    net = SBResNet(depth=50, base_channels=8)
+    other = ResNet(depth=50, base_channels=16)
+    with pytest.raises(
+            ValueError,
+            match=r'conv1.weight .*\(16, 3, 7, 7\).*\(8, 3, 7, 7\)'):
+        net.load_state_dict(other.state_dict(), strict=False)
+    maps = SBResNet(depth=50, base_channels=8, sb_cfg=dict(num_maps=5))
+    with pytest.raises(ValueError, match=r'layer1.0.*\(.*fits neither'):
+        net.load_state_dict(maps.state_dict(), strict=False)
+
+
+def test_weights_that_cannot_be_had():
+    net = SBResNet(
+        depth=50,
+        base_channels=8,
+        init_cfg=dict(type='Pretrained', checkpoint='gone.pth'))
+    with pytest.raises(
+            RuntimeError,
+            match='gone.pth.*init_cfg.checkpoint=FILE.*init_cfg=None'):
+        net.init_weights()
