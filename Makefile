@@ -11,7 +11,7 @@ DEMO = configs/beacons/maskrcnn_sb_r50_beacons.py
 demo: setup
 	@$(RUN) tools/make_beacons.py data/beacons --size 160 --num-val 60
 	@$(RUN) tools/train.py $(DEMO) --work-dir work_dirs/demo
-	@$(RUN) tools/test.py $(DEMO) work_dirs/demo/last.pth \
+	@$(RUN) tools/test.py $(DEMO) "$$(cat work_dirs/demo/last_checkpoint)" \
 		--work-dir work_dirs/demo --show-dir work_dirs/demo/pictures
 
 test: setup

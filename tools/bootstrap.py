@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / 'requirements' / 'stack.txt'
-PYTHONS = ((3, 10), (3, 13))
+PYTHONS = ((3, 10), (3, 11), (3, 12), (3, 13))
 UV = 'uv==0.13.9'
 CACHE = Path(
     os.environ.get('SB_MM_CACHE')
@@ -54,11 +54,18 @@ def main(venv):
 
 
 def check_python():
-    (low, high), found = PYTHONS, sys.version_info[:2]
-    if not low <= found <= high:
-        sys.exit('error: Python {}.{} to {}.{} is needed, but {} is {}.{}; '
-                 'name another one: make PYTHON=/path/to/python'.format(
-                     *low, *high, sys.executable, *found))
+    """Go on with a Python that fits, or say that there is none."""
+    if PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[-1]:
+        return
+    for version in reversed(PYTHONS):
+        python = shutil.which('python{}.{}'.format(*version))
+        if python and not subprocess.run([python, '-c', ''],
+                                         stderr=subprocess.DEVNULL).returncode:
+            os.execv(python, [python, *sys.argv])
+    sys.exit('error: Python {}.{} to {}.{} is needed, but {} is {}.{} and no '
+             'other is on the PATH; name one: make PYTHON=/path/to/python'
+             .format(*PYTHONS[0], *PYTHONS[-1], sys.executable,
+                     *sys.version_info))
 
 
 def start_over(venv):
@@ -83,8 +90,8 @@ def install_stack(python):
         line for line in LOCK.read_text().splitlines()
         if not line.startswith(('#', 'onedl-mmcv=='))
     ]
-    uv(python, '--no-deps', '--compile-bytecode', '-r', '-',
-       text='\n'.join(packages))
+    uv(python, '--no-deps', '--compile-bytecode', '--build-constraints',
+       str(LOCK), '-r', '-', text='\n'.join(packages))
 
 
 def install_operators(python, venv):

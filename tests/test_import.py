@@ -1,0 +1,49 @@
+import subprocess
+import sys
+import venv
+
+import pytest
+from conftest import ROOT
+
+
+def run(python, code='import sb_mm', path=()):
+    """Run code in a new process that finds nothing but its environment."""
+    return subprocess.run(
+        [str(python), '-c', code],
+        env=dict(PYTHONPATH=':'.join(map(str, (*path, ROOT)))),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True)
+
+
+def test_bare_environment_gives_one_clear_error(tmp_path):
+    venv.create(tmp_path / 'bare')
+    result = run(tmp_path / 'bare/bin/python')
+    assert result.returncode
+    error = result.stdout.splitlines()[-1]
+    assert error.startswith('ImportError: sb_mm: ')
+    for part in ('mmengine is not installed', 'mmcv is not installed',
+                 'none of mmdet, mmseg, mmpretrain', 'onedl-mmdetection'):
+        assert part in error
+
+
+@pytest.mark.parametrize('name', ['mmdet', 'mmseg', 'mmpretrain'])
+def test_any_one_toolbox_is_enough(name):
+    others = {'mmdet', 'mmseg', 'mmpretrain'} - {name}
+    before = ('import sys; sys.modules.update('
+              f'{", ".join(f"{other}=None" for other in sorted(others))})')
+    after = (f'from {name}.registry import MODELS\n'
+             'MODELS.build(dict(type="SBResNet", depth=18))')
+    result = run(sys.executable, f'{before}\nimport sb_mm\n{after}')
+    assert not result.returncode, result.stdout
+
+
+def test_version_out_of_range_is_named(tmp_path):
+    package = tmp_path / 'mmseg'
+    package.mkdir()
+    (package / '__init__.py').touch()
+    (package / 'version.py').write_text("__version__ = '0.30.0'")
+    result = run(sys.executable, path=[tmp_path])
+    assert result.returncode
+    assert ('mmseg 0.30.0 is installed, >=1.2.0,<2.0.0 is needed'
+            in result.stdout.splitlines()[-1])
