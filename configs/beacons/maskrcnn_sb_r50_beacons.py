@@ -6,6 +6,8 @@ _base_ = [
 ]
 custom_imports = dict(imports=['sb_mm'], allow_failed_imports=False)
 
+# Small heads, few but many positive RoIs, and the weight on the class, which is
+# what takes longest to learn.
 model = dict(
     backbone=dict(
         type='SBResNet',
@@ -14,18 +16,34 @@ model = dict(
         norm_eval=False,
         init_cfg=None,
         sb_stages=(True, True, True, False)),
-    neck=dict(in_channels=[128, 256, 512, 1024], out_channels=64),
+    neck=dict(
+        in_channels=[128, 256, 512, 1024],
+        out_channels=64,
+        norm_cfg=dict(type='BN')),
     rpn_head=dict(in_channels=64, feat_channels=64),
     roi_head=dict(
-        bbox_roi_extractor=dict(out_channels=64),
-        bbox_head=dict(in_channels=64, fc_out_channels=256, num_classes=12),
-        mask_roi_extractor=dict(out_channels=64),
-        mask_head=dict(in_channels=64, conv_out_channels=64, num_classes=12)),
+        bbox_roi_extractor=dict(
+            out_channels=64, roi_layer=dict(sampling_ratio=1)),
+        bbox_head=dict(
+            in_channels=64,
+            fc_out_channels=256,
+            num_classes=9,
+            reg_class_agnostic=True,
+            loss_bbox=dict(loss_weight=0.2)),
+        mask_roi_extractor=dict(
+            out_channels=64, roi_layer=dict(sampling_ratio=1)),
+        mask_head=dict(
+            in_channels=64,
+            conv_out_channels=64,
+            num_convs=2,
+            num_classes=9,
+            class_agnostic=True,
+            loss_mask=dict(loss_weight=0.3))),
     train_cfg=dict(
         rpn_proposal=dict(nms_pre=500, max_per_img=200),
-        rcnn=dict(sampler=dict(num=64))),
+        rcnn=dict(sampler=dict(num=32, pos_fraction=0.5))),
     test_cfg=dict(
-        rpn=dict(nms_pre=300, max_per_img=100), rcnn=dict(max_per_img=20)))
+        rpn=dict(nms_pre=300, max_per_img=100), rcnn=dict(max_per_img=30)))
 
 image_scale = (160, 160)
 train_pipeline = [

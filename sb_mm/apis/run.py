@@ -54,7 +54,16 @@ def _build_runner(prepare, args):
     except InputError as error:
         sys.exit(f'error: {error}')
     if args.launcher == 'pytorch' and not torch.cuda.is_available():
-        # mmengine would ask for a GPU
-        torch.distributed.init_process_group('gloo')
+        _use_cpu_processes(cfg)
     return (RUNNERS.build(cfg)
             if 'runner_type' in cfg else Runner.from_cfg(cfg))
+
+
+def _use_cpu_processes(cfg):
+    """Set up what mmengine sets up for processes with a GPU each alone."""
+    torch.distributed.init_process_group('gloo')
+    cfg.model_wrapper_cfg = {
+        'broadcast_buffers': False,
+        'find_unused_parameters': cfg.get('find_unused_parameters', False),
+        **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None
+    }

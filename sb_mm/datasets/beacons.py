@@ -24,10 +24,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from mmengine.utils import track_iter_progress
 from pycocotools import mask as mask_utils
+from rich.progress import track
 
-SHAPES = ('disc', 'square', 'triangle', 'cross')
+SHAPES = ('disc', 'square', 'triangle')
 BEACON_COLOURS = dict(
     red=(225, 45, 45), green=(40, 190, 70), blue=(50, 90, 235))
 CLASSES = tuple(f'{shape}_under_{colour}' for colour in BEACON_COLOURS
@@ -35,15 +35,16 @@ CLASSES = tuple(f'{shape}_under_{colour}' for colour in BEACON_COLOURS
 #: RGB of each class: the colour of its beacon, from dark to light by shape.
 PALETTE = [
     tuple(int(shade * channel + (1 - shade) * 255) for channel in colour)
-    for colour in BEACON_COLOURS.values() for shade in (1, .8, .6, .4)
+    for colour in BEACON_COLOURS.values() for shade in (1, .7, .4)
 ]
 SPLITS = ('training', 'validation')
 
 _MARKER = 'beacons.json'
 _VERSION = 1
-_OBJECTS = (3, 6)
-_RADIUS = (.08, .17)  # of an object, in image sides
-_BEACON_RADIUS = .045
+_OBJECTS = (7, 10)
+_RADIUS = (.07, .12)  # of an object, in image sides
+_TURN = .25  # of an object either way, in radians
+_BEACON_RADIUS = .07
 _MIN_VISIBLE = .5  # of the area of every object
 
 
@@ -151,7 +152,7 @@ def _texture(rng, shape, low, high, octaves=(2, 4, 8, 16, 32, 64)):
     texture = np.zeros(shape, np.float32)
     for cells in octaves:
         noise = rng.standard_normal((cells, cells, shape[2]), np.float32)
-        noise += 2 * rng.standard_normal((cells, cells, 1), np.float32)
+        noise += 8 * rng.standard_normal((cells, cells, 1), np.float32)
         texture += cv2.resize(
             noise, shape[1::-1],
             interpolation=cv2.INTER_LINEAR).reshape(shape) / cells**.7
@@ -183,17 +184,11 @@ def _shape_mask(rng, shape, size):
         cv2.circle(mask, tuple(int(v) for v in centre), round(radius), 1,
                    cv2.FILLED)
     else:
-        if shape == 'cross':
-            arm = .36
-            corners = np.array([(arm, 1), (arm, arm), (1, arm), (1, -arm),
-                                (arm, -arm), (arm, -1), (-arm, -1),
-                                (-arm, -arm), (-1, -arm), (-1, arm),
-                                (-arm, arm), (-arm, 1)]) / np.hypot(1, arm)
-        else:
-            angles = np.arange(4 if shape == 'square' else 3)
-            angles = 2 * np.pi * angles / len(angles)
-            corners = np.stack([np.cos(angles), np.sin(angles)], 1)
-        turn = rng.uniform(0, 2 * np.pi)
+        sides = 4 if shape == 'square' else 3
+        angles = np.arange(sides) / sides * 2 * np.pi - (
+            np.pi / 4 if sides == 4 else np.pi / 2)
+        corners = np.stack([np.cos(angles), np.sin(angles)], 1)
+        turn = rng.uniform(-_TURN, _TURN)
         rotation = np.array([[np.cos(turn), -np.sin(turn)],
                              [np.sin(turn), np.cos(turn)]])
         corners = centre + radius * corners @ rotation.T
@@ -207,7 +202,9 @@ def _paint(rng, image, mask):
     window = np.s_[ys.min():ys.max() + 1, xs.min():xs.max() + 1]
     inside = mask[window]
     texture = _texture(rng, (*inside.shape, 1), -35, 35, octaves=(2, 16))
-    painted = (rng.uniform(30, 225, 3) + texture).clip(0, 255)
+    # muted, so that a beacon stands out
+    colour = rng.uniform(40, 215) + rng.uniform(-30, 30, 3)
+    painted = (colour + texture).clip(0, 255)
     image[window][inside] = painted[inside].astype(np.uint8)
 
 
@@ -217,7 +214,7 @@ def _write_split(root, split, count, size, seed):
         if folder != 'meta':
             (root / folder / split).mkdir()
     images, annotations, labels = [], [], []
-    for index in track_iter_progress((range(count), count)):
+    for index in track(range(count), f'Beacons, {split}'):
         scene = make_scene(np.random.default_rng((*seed, index)), size)
         name = f'{index:08d}'
         cv2.imwrite(
