@@ -1,5 +1,5 @@
 # Mask R-CNN with an SB-ResNet-50 of half width on the generated Beacons, for
-# two CPU cores: 200 iterations from random weights.
+# two CPU cores: 300 iterations from random weights.
 _base_ = [
     'mmdet::_base_/models/mask-rcnn_r50_fpn.py',
     'mmdet::_base_/default_runtime.py'
@@ -27,7 +27,7 @@ model = dict(
         bbox_head=dict(
             in_channels=64,
             fc_out_channels=256,
-            num_classes=9,
+            num_classes=6,
             reg_class_agnostic=True,
             loss_bbox=dict(loss_weight=0.2)),
         mask_roi_extractor=dict(
@@ -36,7 +36,7 @@ model = dict(
             in_channels=64,
             conv_out_channels=64,
             num_convs=2,
-            num_classes=9,
+            num_classes=6,
             class_agnostic=True,
             loss_mask=dict(loss_weight=0.3))),
     train_cfg=dict(
@@ -45,7 +45,7 @@ model = dict(
     test_cfg=dict(
         rpn=dict(nms_pre=300, max_per_img=100), rcnn=dict(max_per_img=30)))
 
-image_scale = (160, 160)
+image_scale = (128, 128)
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
@@ -64,7 +64,7 @@ test_pipeline = [
 ]
 data_root = 'data/beacons/'
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=16,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='InfiniteSampler'),
@@ -93,14 +93,14 @@ val_evaluator = dict(
     metric=['bbox', 'segm'])
 test_evaluator = val_evaluator
 
-max_iters = 200
+max_iters = 300
 train_cfg = dict(
     type='IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
+    optimizer=dict(type='AdamW', lr=5e-3, weight_decay=1e-4),
     clip_grad=dict(max_norm=5))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=20),

@@ -28,8 +28,7 @@ from pycocotools import mask as mask_utils
 from rich.progress import track
 
 SHAPES = ('disc', 'square', 'triangle')
-BEACON_COLOURS = dict(
-    red=(225, 45, 45), green=(40, 190, 70), blue=(50, 90, 235))
+BEACON_COLOURS = dict(orange=(240, 120, 20), blue=(30, 90, 240))
 CLASSES = tuple(f'{shape}_under_{colour}' for colour in BEACON_COLOURS
                 for shape in SHAPES)
 #: RGB of each class: the colour of its beacon, from dark to light by shape.
