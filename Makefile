@@ -9,7 +9,7 @@ DEMO = configs/beacons/maskrcnn_sb_r50_beacons.py
 .PHONY: demo test setup lock
 
 demo: setup
-	@$(RUN) tools/make_beacons.py data/beacons --size 160 --num-val 60
+	@$(RUN) tools/make_beacons.py data/beacons --size 128 --num-train 800 --num-val 60
 	@$(RUN) tools/train.py $(DEMO) --work-dir work_dirs/demo
 	@$(RUN) tools/test.py $(DEMO) "$$(cat work_dirs/demo/last_checkpoint)" \
 		--work-dir work_dirs/demo --show-dir work_dirs/demo/pictures

@@ -207,7 +207,11 @@ def run(command, message, text=None, env=None):
 def lock(path):
     """Wait until no other set-up uses the same place."""
     with open(path, 'w') as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say('Waiting for another set-up to finish.')
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

@@ -31,7 +31,7 @@ model = dict(
             reg_class_agnostic=True,
             loss_bbox=dict(loss_weight=0.2)),
         mask_roi_extractor=dict(
-            out_channels=64, roi_layer=dict(sampling_ratio=1)),
+            out_channels=64, roi_layer=dict(output_size=7, sampling_ratio=1)),
         mask_head=dict(
             in_channels=64,
             conv_out_channels=64,
@@ -41,7 +41,7 @@ model = dict(
             loss_mask=dict(loss_weight=0.3))),
     train_cfg=dict(
         rpn_proposal=dict(nms_pre=500, max_per_img=200),
-        rcnn=dict(sampler=dict(num=32, pos_fraction=0.5))),
+        rcnn=dict(sampler=dict(num=32, pos_fraction=0.5), mask_size=14)),
     test_cfg=dict(
         rpn=dict(nms_pre=300, max_per_img=100), rcnn=dict(max_per_img=30)))
 
@@ -100,15 +100,15 @@ val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=5e-3, weight_decay=1e-4),
+    optimizer=dict(type='AdamW', lr=8e-3, weight_decay=1e-4),
     clip_grad=dict(max_norm=5))
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=20),
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=30),
     dict(
         type='CosineAnnealingLR',
         by_epoch=False,
-        begin=20,
-        T_max=max_iters - 20,
+        begin=30,
+        T_max=max_iters - 30,
         eta_min_ratio=0.01)
 ]
 default_hooks = dict(

@@ -43,7 +43,7 @@ _VERSION = 1
 _OBJECTS = (7, 10)
 _RADIUS = (.07, .12)  # of an object, in image sides
 _TURN = .25  # of an object either way, in radians
-_BEACON_RADIUS = .07
+_BEACON_RADIUS = .08
 _MIN_VISIBLE = .5  # of the area of every object
 
 
@@ -202,7 +202,7 @@ def _paint(rng, image, mask):
     inside = mask[window]
     texture = _texture(rng, (*inside.shape, 1), -35, 35, octaves=(2, 16))
     # muted, so that a beacon stands out
-    colour = rng.uniform(40, 215) + rng.uniform(-30, 30, 3)
+    colour = rng.uniform(40, 215) + rng.uniform(-15, 15, 3)
     painted = (colour + texture).clip(0, 255)
     image[window][inside] = painted[inside].astype(np.uint8)
 
