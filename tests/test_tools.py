@@ -1,9 +1,12 @@
+import os
 import pickle
 import re
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -119,13 +122,9 @@ def test_two_processes(run_tool, tiny, tmp_path):
 
 
 def tool_env(**variables):
-    import os
-    from pathlib import Path
-    return {
-        **os.environ, 'PATH':
-        f'{Path(sys.executable).parent}:{os.environ["PATH"]}',
-        **variables
-    }
+    """The environment of an activated .venv."""
+    path = f'{Path(sys.executable).parent}:{os.environ["PATH"]}'
+    return {**os.environ, 'PATH': path, **variables}
 
 
 def test_interruption_leaves_a_checkpoint_to_go_on_from(tiny, tmp_path):
@@ -134,7 +133,9 @@ def test_interruption_leaves_a_checkpoint_to_go_on_from(tiny, tmp_path):
         str(ROOT / 'tools/train.py'),
         str(CONFIG), '--work-dir',
         str(tmp_path), '--cfg-options', *tiny, 'train_cfg.max_iters=10000'
-    ], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    ], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        # a shell in the background has its children ignore the signal
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL))
     while not (tmp_path / 'last_checkpoint').is_file():
         assert process.poll() is None
         time.sleep(.1)
