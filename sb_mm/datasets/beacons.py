@@ -163,7 +163,7 @@ def _draw_beacon(rng, image, colour):
     """A disc with a dark and a light ring, in one of the corners."""
     size = len(image)
     radius = max(3, round(_BEACON_RADIUS * size))
-    inset = rng.integers(2 * radius, 3 * radius + 1, 2)
+    inset = rng.integers(round(1.75 * radius), round(2.5 * radius) + 1, 2)
     corner = rng.integers(0, 2, 2)
     x, y = (int(v) for v in np.where(corner, size - 1 - inset, inset))
     mask = np.zeros((size, size), np.uint8)
