@@ -25,8 +25,6 @@ def tiny(beacons):
         'train_cfg.val_interval=100', 'default_hooks.checkpoint.interval=2',
         'train_dataloader.batch_size=2', 'train_dataloader.num_workers=0',
         'train_dataloader.persistent_workers=False',
-        'val_evaluator.ann_file='
-        f'{beacons}/annotations/instances_validation.json',
         'model.test_cfg.rcnn.score_thr=0.0', 'param_scheduler=None',
         'default_hooks.logger.interval=1',
     ]
@@ -37,8 +35,11 @@ def tiny(beacons):
         f'{phase}_dataloader.{option}' for phase in ('val', 'test')
         for option in ('num_workers=0', 'persistent_workers=False')
     ]
-    options.append(options[9].replace('val_', 'test_'))
-    return options
+    return options + [
+        f'{phase}_evaluator.ann_file='
+        f'{beacons}/annotations/instances_validation.json'
+        for phase in ('val', 'test')
+    ]
 
 
 @pytest.fixture(scope='session')

@@ -30,7 +30,7 @@ def check_checkpoint(path):
     Raises:
         InputError: If it is a path that does not lead to a file.
     """
-    if not _is_remote(path) and not Path(path).expanduser().is_file():
+    if _is_missing_file(path):
         raise InputError(f'the checkpoint {path} does not exist '
                          f'(looked for {Path(path).absolute()})')
 
@@ -50,7 +50,7 @@ def check_weights(cfg, name='model'):
         if key == 'init_cfg' and isinstance(value, dict) and value.get(
                 'checkpoint'):
             path = value['checkpoint']
-            if not _is_remote(path) and not Path(path).expanduser().is_file():
+            if _is_missing_file(path):
                 raise InputError(
                     f'the weights {path} ({name}.init_cfg.checkpoint) do not '
                     f'exist. Name another file with "--cfg-options '
@@ -132,6 +132,10 @@ def _check_path(path, name, root, source=''):
         f'\n  Data elsewhere: link it with "ln -s /path/to/data '
         f'{str(root).rstrip("/")}", or name it with "--cfg-options '
         f'{name}=PATH".')
+
+
+def _is_missing_file(path):
+    return not _is_remote(path) and not Path(path).expanduser().is_file()
 
 
 def _is_remote(path):
