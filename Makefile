@@ -1,18 +1,26 @@
-# make demo: train and evaluate Mask R-CNN with SB on generated images.
-# make test: run the tests.
-# Both set up .venv first. Another Python: make demo PYTHON=python3.12
+# make demo:     train and evaluate Mask R-CNN with SB on generated images.
+# make demo-seg: UperNet with SB.
+# make demo-cls: an image classifier with SB, which the two others start from.
+# make test:     run the tests.
+# All set up .venv first. Another Python: make demo PYTHON=python3.12
 PYTHON ?= python3
 VENV ?= .venv
 RUN = set -a; [ ! -f $(VENV)/sb_mm.env ] || . $(VENV)/sb_mm.env; $(VENV)/bin/python
-DEMO = configs/beacons/maskrcnn_sb_r50_beacons.py
 
-.PHONY: demo test setup lock
+.PHONY: demo demo-seg demo-cls beacons test setup lock
 
-demo: setup
-	@$(RUN) tools/make_beacons.py data/beacons --size 128 --num-train 800 --num-val 60
-	@$(RUN) tools/train.py $(DEMO) --work-dir work_dirs/demo
-	@$(RUN) tools/test.py $(DEMO) "$$(cat work_dirs/demo/last_checkpoint)" \
-		--work-dir work_dirs/demo --show-dir work_dirs/demo/pictures
+demo: CONFIG = maskrcnn_sb_r50_beacons
+demo-seg: CONFIG = upernet_sb_r50_beacons
+demo-cls: CONFIG = sb_r50_beacons
+demo demo-seg: demo-cls
+demo demo-seg demo-cls: beacons
+	@$(RUN) tools/train.py configs/beacons/$(CONFIG).py
+	@$(RUN) tools/test.py configs/beacons/$(CONFIG).py \
+		"$$(cat work_dirs/$(CONFIG)/last_checkpoint)" \
+		--show-dir work_dirs/$(CONFIG)/pictures
+
+beacons: setup
+	@$(RUN) tools/make_beacons.py data/beacons --num-train 800 --num-val 60
 
 test: setup
 	@$(RUN) -m pytest -q -n 2 tests

@@ -1,5 +1,5 @@
 """Which toolboxes are installed, and whether their versions fit."""
-from importlib import import_module
+from importlib import import_module, metadata
 from importlib.util import find_spec
 
 # package: (name to install, first version that fits, first that does not)
@@ -60,3 +60,16 @@ def _out_of_range():
             problems.append(
                 f'{name} {version} is installed, >={low},<{high} is needed')
     return problems
+
+
+def inherit_from_mmseg():
+    """Let configs inherit from ``mmseg::…`` under ``onedl-mmsegmentation``.
+
+    MMEngine looks for a distribution of the name ``mmsegmentation``. Where
+    there is none, send it to the package instead.
+    """
+    from mmengine.config.utils import MODULE2PACKAGE
+    try:
+        metadata.distribution(MODULE2PACKAGE['mmseg'])
+    except metadata.PackageNotFoundError:
+        MODULE2PACKAGE['mmseg'] = 'mmseg'

@@ -55,7 +55,7 @@ def test_the_three_kinds_of_annotation_agree(beacons, split, count):
         for ann in coco.imgToAnns[image['id']]:
             mask = coco.annToMask(ann).astype(bool)
             name = CLASSES[ann['category_id'] - 1]
-            assert name.split('_under_')[1] == colour
+            assert name.split('_')[1] == colour
             assert not drawn[mask].any() and mask.sum() == ann['area']
             drawn[mask] = ann['category_id']
             ys, xs = np.nonzero(mask)

@@ -1,19 +1,57 @@
 import pytest
+import torch
 from conftest import ROOT
+from mmdet.models.dense_heads import RPNHead
 from mmengine.config import Config
 from mmengine.hub import get_config
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.model import BaseModule
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import (DATASETS, METRICS, MODELS,
+                               PARAM_SCHEDULERS, init_default_scope)
 
 CONFIGS = sorted(
-    str(path.relative_to(ROOT)) for path in (ROOT / 'configs').rglob('*.py'))
+    str(path.relative_to(ROOT / 'configs'))
+    for path in (ROOT / 'configs').rglob('*.py'))
+
+
+def find(registry, cfg):
+    """The class that a part of a config names."""
+    with registry.switch_scope_and_registry(None) as scope:
+        return scope.get(cfg.type)
+
+
+def num_classes_of(model):
+    """Of each head that has classes; an RPN tells objects from background."""
+    return {
+        head.num_classes
+        for head in model.modules()
+        if isinstance(head, BaseModule) and not isinstance(head, RPNHead)
+        and hasattr(head, 'num_classes')
+    }
 
 
 @pytest.mark.parametrize('config', CONFIGS)
 def test_builds(config):
-    cfg = Config.fromfile(ROOT / config)
+    cfg = Config.fromfile(ROOT / 'configs' / config)
     init_default_scope(cfg.default_scope)
     model = MODELS.build(cfg.model)
     assert any('spatial_bias' in name for name in model.state_dict())
+    for phase in ('train', 'val', 'test'):
+        dataset = find(DATASETS, cfg[f'{phase}_dataloader'].dataset)
+        assert num_classes_of(model) == {len(dataset.METAINFO['classes'])}
+        if phase != 'train':
+            assert find(METRICS, cfg[f'{phase}_evaluator'])
+    if not torch.cuda.is_available():  # where AMP refuses to be built
+        cfg.optim_wrapper.type = 'OptimWrapper'
+        cfg.optim_wrapper.pop('loss_scale', None)
+    optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    schedulers = cfg.param_scheduler
+    if isinstance(schedulers, dict):
+        schedulers = [schedulers]
+    for scheduler in schedulers:
+        PARAM_SCHEDULERS.build(
+            scheduler,
+            default_args=dict(optimizer=optim_wrapper, epoch_length=100))
 
 
 def plain(cfg):
@@ -26,17 +64,58 @@ def plain(cfg):
     return cfg
 
 
-@pytest.mark.parametrize('config, base', [
-    ('maskrcnn_sb_r50_coco.py', 'mask-rcnn_r50_fpn_1x_coco.py'),
-    ('maskrcnn_sb_r50_2x_coco.py', 'mask-rcnn_r50_fpn_2x_coco.py'),
-    ('maskrcnn_sb_r101_coco.py', 'mask-rcnn_r101_fpn_1x_coco.py'),
+@pytest.mark.parametrize('config, base, plain_type, sb_type', [
+    ('maskrcnn_sb_r50_coco.py', 'mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py',
+     'ResNet', 'SBResNet'),
+    ('maskrcnn_sb_r50_2x_coco.py',
+     'mmdet::mask_rcnn/mask-rcnn_r50_fpn_2x_coco.py', 'ResNet', 'SBResNet'),
+    ('maskrcnn_sb_r101_coco.py',
+     'mmdet::mask_rcnn/mask-rcnn_r101_fpn_1x_coco.py', 'ResNet', 'SBResNet'),
+    ('upernet_sb_r50_ade20k.py',
+     'mmseg::upernet/upernet_r50_4xb4-160k_ade20k-512x512.py', 'ResNetV1c',
+     'SBResNetV1c'),
+    ('upernet_sb_r50_80k_ade20k.py',
+     'mmseg::upernet/upernet_r50_4xb4-80k_ade20k-512x512.py', 'ResNetV1c',
+     'SBResNetV1c'),
+    ('upernet_sb_r101_ade20k.py',
+     'mmseg::upernet/upernet_r101_4xb4-160k_ade20k-512x512.py', 'ResNetV1c',
+     'SBResNetV1c'),
+    ('sb_r50_100e_imagenet.py', 'mmpretrain::resnet/resnet50_8xb32_in1k.py',
+     'ResNet', 'SBResNet'),
 ])
-def test_differs_from_the_toolbox_in_the_backbone_alone(config, base):
+def test_differs_from_the_toolbox_in_the_backbone_alone(
+        config, base, plain_type, sb_type):
     ours = plain(Config.fromfile(ROOT / 'configs' / config).to_dict())
-    theirs = plain(get_config(f'mmdet::mask_rcnn/{base}').to_dict())
+    theirs = plain(get_config(base).to_dict())
     assert ours.pop('custom_imports')['imports'] == ['sb_mm']
     backbone = ours['model']['backbone']
-    assert backbone.pop('type') == 'SBResNet'
+    assert backbone.pop('type') == sb_type
     assert backbone.pop('sb_stages') == [True, True, True, False]
-    assert theirs['model']['backbone'].pop('type') == 'ResNet'
+    assert theirs['model']['backbone'].pop('type') == plain_type
     assert ours == theirs
+
+
+def test_imagenet_recipe_of_the_paper():
+    """Every value of it but the target threshold, which is not to be had."""
+    cfg = Config.fromfile(ROOT / 'configs/sb_r50_imagenet.py')
+    optim, (warmup, cosine) = cfg.optim_wrapper, cfg.param_scheduler
+    assert cfg.train_cfg.max_epochs == cosine.end == 300
+    assert optim.type == 'AmpOptimWrapper'
+    assert (optim.optimizer.type, optim.optimizer.lr,
+            optim.optimizer.weight_decay) == ('Lamb', 3.5e-3, .02)
+    assert cfg.auto_scale_lr.base_batch_size == 1024
+    assert cfg.train_dataloader.batch_size == 1024 // 8
+    assert warmup.start_factor * optim.optimizer.lr == pytest.approx(1e-4)
+    assert cosine.type == 'CosineAnnealingLR'
+    assert cfg.model.head.loss.use_sigmoid
+    augment = next(t for t in cfg.train_pipeline if t.type == 'RandAugment')
+    assert augment.policies == 'timm_increasing'
+    assert (augment.magnitude_level, augment.magnitude_std) == (7, .5)
+    assert [(a.type, a.alpha) for a in cfg.model.train_cfg.augments
+            ] == [('Mixup', .1), ('CutMix', 1.)]
+    sampler = cfg.train_dataloader.sampler
+    assert (sampler.type, sampler.get('num_repeats', 3)) == ('RepeatAugSampler',
+                                                             3)
+    assert cfg.model.backbone.drop_path_rate == .05
+    resize = next(t for t in cfg.test_pipeline if t.type == 'ResizeEdge')
+    assert round(224 / resize.scale, 2) == .95

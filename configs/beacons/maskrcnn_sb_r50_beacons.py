@@ -1,20 +1,22 @@
-# Mask R-CNN with an SB-ResNet-50 of half width on the generated Beacons, for
-# two CPU cores: 300 iterations from random weights.
+# Mask R-CNN with an SB-ResNet-50 of half width on the generated Beacons, for two
+# CPU cores, from the weights of sb_r50_beacons.py.
 _base_ = [
     'mmdet::_base_/models/mask-rcnn_r50_fpn.py',
     'mmdet::_base_/default_runtime.py'
 ]
 custom_imports = dict(imports=['sb_mm'], allow_failed_imports=False)
 
-# Small heads, few but many positive RoIs, and the weight on the class, which is
-# what takes longest to learn.
+# Small heads, and few RoIs but half of them positive.
 model = dict(
     backbone=dict(
         type='SBResNet',
         base_channels=32,
         frozen_stages=-1,
         norm_eval=False,
-        init_cfg=None,
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='work_dirs/sb_r50_beacons/iter_50.pth',
+            prefix='backbone.'),
         sb_stages=(True, True, True, False)),
     neck=dict(
         in_channels=[128, 256, 512, 1024],
@@ -27,18 +29,14 @@ model = dict(
         bbox_head=dict(
             in_channels=64,
             fc_out_channels=256,
-            num_classes=6,
-            reg_class_agnostic=True,
-            loss_bbox=dict(loss_weight=0.2)),
+            num_classes=6),
         mask_roi_extractor=dict(
             out_channels=64, roi_layer=dict(output_size=7, sampling_ratio=1)),
         mask_head=dict(
             in_channels=64,
             conv_out_channels=64,
             num_convs=2,
-            num_classes=6,
-            class_agnostic=True,
-            loss_mask=dict(loss_weight=0.3))),
+            num_classes=6)),
     train_cfg=dict(
         rpn_proposal=dict(nms_pre=500, max_per_img=200),
         rcnn=dict(sampler=dict(num=32, pos_fraction=0.5), mask_size=14)),
@@ -93,26 +91,28 @@ val_evaluator = dict(
     metric=['bbox', 'segm'])
 test_evaluator = val_evaluator
 
-max_iters = 300
+max_iters = 200
 train_cfg = dict(
     type='IterBasedTrainLoop', max_iters=max_iters, val_interval=max_iters)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=8e-3, weight_decay=1e-4),
+    optimizer=dict(type='AdamW', lr=4e-3, weight_decay=1e-4),
     clip_grad=dict(max_norm=5))
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=30),
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=20),
     dict(
         type='CosineAnnealingLR',
         by_epoch=False,
-        begin=30,
-        T_max=max_iters - 30,
+        begin=20,
+        T_max=max_iters - 20,
         eta_min_ratio=0.01)
 ]
 default_hooks = dict(
     checkpoint=dict(by_epoch=False, interval=50),
-    logger=dict(interval=10))
+    logger=dict(interval=10),
+    visualization=dict(score_thr=0.5))
+visualizer = dict(line_width=1, alpha=0.5)
 log_processor = dict(by_epoch=False)
 randomness = dict(seed=0)

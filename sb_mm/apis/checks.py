@@ -43,21 +43,23 @@ def check_weights(cfg, name='model'):
         name (str): Its name for the message. Defaults to 'model'.
 
     Raises:
-        InputError: If an ``init_cfg`` names a file that does not exist.
+        InputError: If an ``init_cfg`` or ``pretrained`` names a file that does
+            not exist.
     """
     items = cfg.items() if isinstance(cfg, dict) else enumerate(cfg)
     for key, value in items:
-        if key == 'init_cfg' and isinstance(value, dict) and value.get(
-                'checkpoint'):
-            path = value['checkpoint']
-            if _is_missing_file(path):
-                raise InputError(
-                    f'the weights {path} ({name}.init_cfg.checkpoint) do not '
-                    f'exist. Name another file with "--cfg-options '
-                    f'{name}.init_cfg.checkpoint=FILE", or start without with '
-                    f'"--cfg-options {name}.init_cfg=None"')
+        option, path = f'{name}.{key}', None
+        if key == 'init_cfg' and isinstance(value, dict):
+            option, path = f'{option}.checkpoint', value.get('checkpoint')
+        elif key == 'pretrained':
+            path = value
         elif isinstance(value, (dict, list, tuple)):
-            check_weights(value, f'{name}.{key}')
+            check_weights(value, option)
+        if path and _is_missing_file(path):
+            raise InputError(
+                f'the weights {path} ({option}) do not exist. Name another '
+                f'file with "--cfg-options {option}=FILE", or start without '
+                f'with "--cfg-options {name}.{key}=None"')
 
 
 def check_data(cfg, *phases):
@@ -107,8 +109,12 @@ def _check_dataset(name, dataset, registry):
     if root:
         _check_path(root, f'{name}.data_root', root, source)
     paths = {f'{name}.ann_file': dataset.get('ann_file')}
-    for key, path in (dataset.get('data_prefix') or {}).items():
-        paths[f'{name}.data_prefix.{key}'] = path
+    prefix = dataset.get('data_prefix') or {}
+    if isinstance(prefix, str):
+        paths[f'{name}.data_prefix'] = prefix
+    else:
+        paths.update((f'{name}.data_prefix.{key}', path)
+                     for key, path in prefix.items())
     for key, path in paths.items():
         if path:
             _check_path(Path(root, path), key, root or path, source)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 from mmengine.dist import is_main_process
+from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
@@ -53,10 +54,16 @@ def _build_runner(prepare, args):
         cfg = prepare(args)
     except InputError as error:
         sys.exit(f'error: {error}')
-    if args.launcher == 'pytorch' and not torch.cuda.is_available():
+    cpu_processes = (
+        args.launcher == 'pytorch' and not torch.cuda.is_available())
+    if cpu_processes:
         _use_cpu_processes(cfg)
-    return (RUNNERS.build(cfg)
-            if 'runner_type' in cfg else Runner.from_cfg(cfg))
+    runner = (
+        RUNNERS.build(cfg)
+        if 'runner_type' in cfg else Runner.from_cfg(cfg))
+    if cpu_processes:  # SyncBN works between GPUs alone
+        runner.model = revert_sync_batchnorm(runner.model)
+    return runner
 
 
 def _use_cpu_processes(cfg):

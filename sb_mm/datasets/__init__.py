@@ -5,5 +5,5 @@ from .beacons import make_beacons
 
 __all__ = ['make_beacons']
 
-if 'mmdet' in installed_toolboxes():
-    import_module('.mmdet_beacons', __name__)
+for _toolbox in installed_toolboxes():
+    import_module(f'.{_toolbox}_beacons', __name__)

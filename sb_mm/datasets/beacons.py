@@ -29,7 +29,7 @@ from rich.progress import track
 
 SHAPES = ('disc', 'square', 'triangle')
 BEACON_COLOURS = dict(orange=(240, 120, 20), blue=(30, 90, 240))
-CLASSES = tuple(f'{shape}_under_{colour}' for colour in BEACON_COLOURS
+CLASSES = tuple(f'{shape}_{colour}' for colour in BEACON_COLOURS
                 for shape in SHAPES)
 #: RGB of each class: the colour of its beacon, from dark to light by shape.
 PALETTE = [
@@ -39,7 +39,7 @@ PALETTE = [
 SPLITS = ('training', 'validation')
 
 _MARKER = 'beacons.json'
-_VERSION = 1
+_VERSION = 2
 _OBJECTS = (7, 10)
 _RADIUS = (.07, .12)  # of an object, in image sides
 _TURN = .25  # of an object either way, in radians
@@ -221,7 +221,7 @@ def _write_split(root, split, count, size, seed):
             scene['image'][..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
         segmentation = np.zeros((size, size), np.uint8)
         for shape, mask in scene['objects']:
-            category = 1 + CLASSES.index(f'{shape}_under_{scene["colour"]}')
+            category = 1 + CLASSES.index(f'{shape}_{scene["colour"]}')
             segmentation[mask] = category
             annotations.append(
                 _annotation(mask, scene['beacon'], len(annotations) + 1, index,

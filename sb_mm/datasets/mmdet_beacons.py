@@ -1,3 +1,4 @@
+"""Beacons for detection and instance segmentation."""
 from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
 
@@ -6,6 +7,6 @@ from .beacons import CLASSES, PALETTE
 
 @DATASETS.register_module()
 class BeaconsDataset(CocoDataset):
-    """The generated Beacons scenes with their COCO annotations, see
+    """The generated scenes with their COCO annotations, see
     :mod:`sb_mm.datasets.beacons`."""
     METAINFO = dict(classes=CLASSES, palette=PALETTE)

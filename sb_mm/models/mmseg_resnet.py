@@ -1,10 +1,23 @@
 """SB backbones in MMSegmentation's scope."""
-from mmseg.models.backbones.resnet import (BasicBlock, Bottleneck, ResNet,
-                                           ResNetV1c, ResNetV1d)
+from mmseg.models.backbones import resnet
+from mmseg.models.backbones.resnet import BasicBlock, ResNet
 from mmseg.registry import MODELS
 
 from .residual_block import SBBasicBlockMixin, SBBottleneckMixin
 from .sb_resnet import SBResNetMixin
+
+
+class Bottleneck(resnet.Bottleneck):
+    """MMSegmentation's bottleneck, with its plugins chained.
+
+    The original hands its own input to every plugin of a position, so that
+    all but the last are lost.
+    """
+
+    def forward_plugin(self, x, plugin_names):
+        for name in plugin_names:
+            x = getattr(self, name)(x)
+        return x
 
 
 class SBBasicBlock(SBBasicBlockMixin, BasicBlock):
@@ -18,16 +31,24 @@ class SBBottleneck(SBBottleneckMixin, Bottleneck):
 @MODELS.register_module()
 class SBResNet(SBResNetMixin, ResNet):
     """ResNet with SB, see :class:`SBResNetMixin` for the arguments."""
+    arch_settings = {
+        depth: (Bottleneck if block is resnet.Bottleneck else block, stages)
+        for depth, (block, stages) in ResNet.arch_settings.items()
+    }
     sb_blocks = {BasicBlock: SBBasicBlock, Bottleneck: SBBottleneck}
 
 
 @MODELS.register_module()
-class SBResNetV1c(SBResNetMixin, ResNetV1c):
-    """ResNetV1c with SB, see :class:`SBResNetMixin` for the arguments."""
-    sb_blocks = SBResNet.sb_blocks
+class SBResNetV1c(SBResNet):
+    """ResNetV1c with SB: a stem of three 3x3 convolutions."""
+
+    def __init__(self, **kwargs):
+        super().__init__(deep_stem=True, avg_down=False, **kwargs)
 
 
 @MODELS.register_module()
-class SBResNetV1d(SBResNetMixin, ResNetV1d):
-    """ResNetV1d with SB, see :class:`SBResNetMixin` for the arguments."""
-    sb_blocks = SBResNet.sb_blocks
+class SBResNetV1d(SBResNet):
+    """ResNetV1d with SB: also average pooling in the shortcuts."""
+
+    def __init__(self, **kwargs):
+        super().__init__(deep_stem=True, avg_down=True, **kwargs)

@@ -123,14 +123,50 @@ class SBResNetMixin:
             checkpoint = cfg.get('checkpoint')
             if checkpoint is None:
                 raise
+            option, file = 'model.backbone.init_cfg', '.checkpoint'
+            if getattr(self, 'pretrained', None):  # MMSegmentation's way
+                option, file = 'model.pretrained', ''
             raise RuntimeError(
                 f'The pretrained weights {_address(checkpoint)} cannot be '
                 f'had ({error}). Give a local file with "--cfg-options '
-                'model.backbone.init_cfg.checkpoint=FILE", or start from '
-                'random weights with "--cfg-options '
-                'model.backbone.init_cfg=None".') from error
+                f'{option}{file}=FILE", or start from random weights with '
+                f'"--cfg-options {option}=None".') from error
+
+    def _rename_to_this_toolbox(self, state_dict, prefix):
+        """Rename what the toolboxes name differently, in place: a deep stem is
+        three ``ConvModule`` in MMPreTrain and nine layers in the others, and
+        a shortcut of ResNetV1d pools before its convolution or has stride 1
+        and does not."""
+        names = {}
+        if self.deep_stem:
+            flat = [f'stem.{i}' for i in (0, 1, 3, 4, 6, 7)]
+            packed = [
+                f'stem.{i}.{part}' for i in range(3) for part in ('conv', 'bn')
+            ]
+            if hasattr(self.stem[0], 'conv'):
+                flat, packed = packed, flat
+            names.update(zip(packed, flat))
+        for layer in self.res_layers:
+            shortcut = f'{layer}.0.downsample'
+            layers = getattr(self, layer)[0].downsample
+            pools = layers is not None and len(layers) == 3
+            given_pools = f'{prefix}{shortcut}.2.weight' in state_dict
+            if layers is not None and pools != given_pools:
+                shift = 1 if pools else -1
+                names.update({
+                    f'{shortcut}.{i - shift}': f'{shortcut}.{i}'
+                    for i in ((1, 2) if pools else (0, 1))
+                })
+        renamed = {}
+        for key in list(state_dict):
+            module, _, tensor = key.removeprefix(prefix).rpartition('.')
+            if key.startswith(prefix) and module in names:
+                renamed[f'{prefix}{names[module]}.{tensor}'] = state_dict.pop(
+                    key)
+        state_dict.update(renamed)
 
     def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs):
+        self._rename_to_this_toolbox(state_dict, prefix)
         extended = sum(
             block.read_plain_weights(state_dict, f'{prefix}{name}.')
             for name, block in self._blocks())

@@ -1,0 +1,2 @@
+_base_ = './sb_r38_cifar100.py'
+model = dict(backbone=dict(depth=65))
