@@ -13,46 +13,77 @@ import torch
 from conftest import ROOT
 
 CONFIG = ROOT / 'configs/beacons/maskrcnn_sb_r50_beacons.py'
+SEG_CONFIG = ROOT / 'configs/beacons/upernet_sb_r50_beacons.py'
+CLS_CONFIG = ROOT / 'configs/beacons/sb_r50_beacons.py'
 COCO = ROOT / 'configs/maskrcnn_sb_r50_coco.py'
+
+
+def shrink(beacons, *options):
+    """Options that shrink a demo to a few seconds on one core."""
+    options = [
+        'model.backbone.stem_channels=8', 'model.backbone.base_channels=8',
+        'model.backbone.depth=18',
+        'train_cfg.max_iters=4', 'train_cfg.val_interval=100',
+        'default_hooks.checkpoint.interval=2', 'param_scheduler=None',
+        'default_hooks.logger.interval=1', 'train_dataloader.batch_size=2',
+        *options
+    ]
+    for phase in ('train', 'val', 'test'):
+        options += [
+            f'{phase}_dataloader.{option}'
+            for option in (f'dataset.data_root={beacons}', 'num_workers=0',
+                           'persistent_workers=False')
+        ]
+    return options
 
 
 @pytest.fixture(scope='session')
 def tiny(beacons):
-    """Options that shrink the demo to a few seconds on one core."""
-    options = [
-        'model.backbone.base_channels=8', 'model.backbone.depth=18',
-        'model.neck.in_channels=[8,16,32,64]', 'train_cfg.max_iters=4',
-        'train_cfg.val_interval=100', 'default_hooks.checkpoint.interval=2',
-        'train_dataloader.batch_size=2', 'train_dataloader.num_workers=0',
-        'train_dataloader.persistent_workers=False',
-        'model.test_cfg.rcnn.score_thr=0.0', 'param_scheduler=None',
-        'default_hooks.logger.interval=1',
-    ]
-    options += [
-        f'{phase}_dataloader.dataset.data_root={beacons}'
-        for phase in ('train', 'val', 'test')
-    ] + [
-        f'{phase}_dataloader.{option}' for phase in ('val', 'test')
-        for option in ('num_workers=0', 'persistent_workers=False')
-    ]
-    return options + [
-        f'{phase}_evaluator.ann_file='
-        f'{beacons}/annotations/instances_validation.json'
-        for phase in ('val', 'test')
-    ]
+    return shrink(
+        beacons, 'model.backbone.init_cfg=None',
+        'model.neck.in_channels=[8,16,32,64]',
+        'model.test_cfg.rcnn.score_thr=0.0', *(
+            f'{phase}_evaluator.ann_file='
+            f'{beacons}/annotations/instances_validation.json'
+            for phase in ('val', 'test')))
+
+
+@pytest.fixture(scope='session')
+def tiny_seg(beacons):
+    return shrink(beacons, 'model.backbone.init_cfg=None',
+                  'model.decode_head.in_channels=[8,16,32,64]',
+                  'model.auxiliary_head.in_channels=32')
+
+
+@pytest.fixture(scope='session')
+def tiny_cls(beacons):
+    return shrink(beacons, 'model.head.in_channels=64')
+
+
+def train(config, work_dir, options):
+    subprocess.run([
+        sys.executable,
+        str(ROOT / 'tools/train.py'),
+        str(config), '--work-dir',
+        str(work_dir), '--cfg-options', *options
+    ], check=True, stdout=subprocess.DEVNULL)
+    return work_dir
 
 
 @pytest.fixture(scope='session')
 def trained(tiny, tmp_path_factory):
     """A work dir after four iterations."""
-    work_dir = tmp_path_factory.mktemp('trained')
-    subprocess.run([
-        sys.executable,
-        str(ROOT / 'tools/train.py'),
-        str(CONFIG), '--work-dir',
-        str(work_dir), '--cfg-options', *tiny
-    ], check=True, stdout=subprocess.DEVNULL)
-    return work_dir
+    return train(CONFIG, tmp_path_factory.mktemp('trained'), tiny)
+
+
+@pytest.fixture(scope='session')
+def trained_seg(tiny_seg, tmp_path_factory):
+    return train(SEG_CONFIG, tmp_path_factory.mktemp('seg'), tiny_seg)
+
+
+@pytest.fixture(scope='session')
+def trained_cls(tiny_cls, tmp_path_factory):
+    return train(CLS_CONFIG, tmp_path_factory.mktemp('cls'), tiny_cls)
 
 
 def test_resume_goes_on_from_the_checkpoint(run_tool, tiny, trained,
@@ -92,6 +123,105 @@ def test_flips_at_test_time(run_tool, tiny, trained, tmp_path):
                       '--work-dir', tmp_path, '--cfg-options', *tiny)
     assert not result.returncode, result.stdout
     assert re.search(r'^coco/segm_mAP: \d', result.stdout, re.M)
+
+
+@pytest.mark.parametrize('tta', [False, True])
+def test_segmentation(run_tool, tiny_seg, trained_seg, tmp_path, tta):
+    flags = ['--tta'] if tta else []
+    result = run_tool('test.py', SEG_CONFIG, trained_seg / 'iter_4.pth',
+                      '--work-dir', tmp_path, '--show-dir',
+                      tmp_path / 'pictures', *flags, '--cfg-options',
+                      *tiny_seg)
+    assert not result.returncode, result.stdout
+    for metric in ('mIoU', 'aAcc', 'mAcc'):
+        assert re.search(rf'^{metric}: \d', result.stdout, re.M)
+    assert f'4 pictures of predictions in {tmp_path}/pictures' in result.stdout
+
+
+def test_slide_inference(run_tool, tiny_seg, trained_seg, tmp_path):
+    """Crops that cover the image give what the image gives."""
+    outputs = []
+    for i, options in enumerate([[], [
+            'model.test_cfg.mode=slide', 'model.test_cfg.crop_size="(128,128)"',
+            'model.test_cfg.stride="(96,96)"'
+    ], ['model.test_cfg.mode=slide', 'model.test_cfg.crop_size="(64,64)"',
+            'model.test_cfg.stride="(32,32)"']]):
+        result = run_tool('test.py', SEG_CONFIG, trained_seg / 'iter_4.pth',
+                          '--work-dir', tmp_path, '--out',
+                          tmp_path / f'{i}.pkl', '--cfg-options', *tiny_seg,
+                          *options)
+        assert not result.returncode, result.stdout
+        with open(tmp_path / f'{i}.pkl', 'rb') as file:
+            outputs.append([
+                sample['seg_logits']['data'] for sample in pickle.load(file)
+            ])
+    whole, covered, cut = outputs
+    for a, b, c in zip(whole, covered, cut):
+        assert torch.equal(a, b)
+        assert a.shape == c.shape and not torch.equal(a, c)
+
+
+@pytest.mark.parametrize('flag', ['--show-dir=pictures', '--tta'])
+def test_classification(run_tool, tiny_cls, trained_cls, tmp_path, flag):
+    result = run_tool('test.py', CLS_CONFIG, trained_cls / 'iter_4.pth',
+                      '--work-dir', tmp_path, flag, '--cfg-options', *tiny_cls,
+                      'test_evaluator.topk="(1,2)"')
+    assert not result.returncode, result.stdout
+    assert re.search(r'^accuracy/top1: \d', result.stdout, re.M)
+    assert 'accuracy/top2: 100.0' in result.stdout
+    pictures = f'4 pictures of predictions in {tmp_path}/pictures'
+    assert (pictures in result.stdout) == flag.startswith('--show-dir')
+
+
+@pytest.mark.parametrize('config, options', [(CONFIG, 'tiny'),
+                                             (SEG_CONFIG, 'tiny_seg')])
+def test_from_classification_to_detection_and_segmentation(
+        run_tool, trained_cls, tmp_path, config, options, request):
+    """The backbone of a saved classifier fits without a key too much, too
+    few or of another shape."""
+    checkpoint = trained_cls / 'iter_4.pth'
+    options = request.getfixturevalue(options)
+    result = run_tool(
+        'train.py', config, '--work-dir', tmp_path, '--cfg-options',
+        *(option for option in options if 'init_cfg' not in option),
+        f'model.backbone.init_cfg.checkpoint={checkpoint}',
+        'train_cfg.max_iters=1', 'default_hooks.checkpoint.interval=1',
+        'optim_wrapper.optimizer.lr=0.0', 'model.backbone.norm_eval=True')
+    assert not result.returncode, result.stdout
+    assert f"load backbone. in model from: {checkpoint}" in result.stdout
+    for report in ('do not match', 'unexpected key', 'missing keys',
+                   'size mismatch'):
+        assert report not in result.stdout
+    weights = [
+        {
+            key: value
+            for key, value in torch.load(path, weights_only=False)[
+                'state_dict'].items() if key.startswith('backbone.')
+        } for path in (checkpoint, tmp_path / 'iter_1.pth')
+    ]
+    assert weights[0].keys() == weights[1].keys()
+    assert all(
+        torch.equal(value, weights[1][key])
+        for key, value in weights[0].items()
+        # SB has the statistics of the batch, see SBResNetMixin
+        if 'spatial_bias' not in key)
+
+
+def test_two_processes_train_a_segmentor_with_sync_bn(run_tool, tiny_seg,
+                                                      tmp_path):
+    result = run_tool(
+        'dist_train.sh',
+        SEG_CONFIG,
+        2,
+        '--work-dir',
+        tmp_path,
+        '--cfg-options',
+        *tiny_seg,
+        'train_cfg.max_iters=2',
+        'train_cfg.val_interval=2',
+        env=tool_env(PORT='29513'))
+    assert not result.returncode, result.stdout
+    assert 'mIoU' in result.stdout
 
 
 def test_two_processes(run_tool, tiny, tmp_path):
@@ -156,13 +286,19 @@ def test_interruption_leaves_a_checkpoint_to_go_on_from(tiny, tmp_path):
         '--cfg-options train_dataloader.dataset.data_root='
     ]),
     ('train.py', [CONFIG], ['tools/make_beacons.py data/beacons']),
-    ('train.py', [
-        COCO, '--cfg-options', 'model.backbone.init_cfg.checkpoint=gone.pth'
-    ], ['gone.pth', 'model.backbone.init_cfg.checkpoint=FILE']),
+    ('train.py', [ROOT / 'configs/upernet_sb_r50_ade20k.py'], [
+        'data/ade/ADEChallengeData2016 (train_dataloader.dataset.data_root)',
+        'ADEChallengeData2016.zip'
+    ]),
+    ('train.py', [ROOT / 'configs/sb_r50_imagenet.py'], [
+        'data/imagenet (train_dataloader.dataset.data_root)', 'image-net.org'
+    ]),
     ('train.py', [CONFIG, '--resume', 'gone.pth'], ['gone.pth does not exist']),
     ('train.py', [CONFIG, '--auto-scale-lr'], ['base_batch_size']),
     ('test.py', [COCO, 'gone.pth'], ['the checkpoint gone.pth does not exist']),
     ('test.py', [COCO, __file__, '--out', 'a.json'], ['.pkl', 'a.json']),
+    ('test.py', [CLS_CONFIG, __file__, '--tta', '--show-dir=a'],
+     ['--show-dir does not go with --tta']),
 ])
 def test_missing_input_gives_one_clear_message(run_tool, tmp_path, tool, args,
                                                parts):
@@ -173,6 +309,26 @@ def test_missing_input_gives_one_clear_message(run_tool, tmp_path, tool, args,
         assert part in message
     assert 'Traceback' not in result.stdout
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('config, options, key, none', [
+    (CONFIG, 'tiny', 'model.backbone.init_cfg.checkpoint',
+     'model.backbone.init_cfg'),
+    (SEG_CONFIG, 'tiny_seg', 'model.pretrained', 'model.pretrained'),
+])
+def test_missing_weights_give_one_clear_message(run_tool, request, config,
+                                                options, key, none):
+    options = [
+        option for option in request.getfixturevalue(options)
+        if 'init_cfg' not in option
+    ]
+    result = run_tool('train.py', config, '--cfg-options', *options,
+                      f'{key}=gone.pth')
+    assert result.returncode == 1
+    for part in (f'the weights gone.pth ({key}) do not exist', f'{key}=FILE',
+                 f'{none}=None'):
+        assert part in result.stdout
+    assert 'Traceback' not in result.stdout
 
 
 def test_make_beacons(run_tool, tmp_path):

@@ -21,12 +21,12 @@ model = dict(
             checkpoint='work_dirs/sb_r50_beacons/iter_50.pth',
             prefix='backbone.')),
     decode_head=dict(
-        in_channels=[128, 256, 512, 1024], channels=64, num_classes=6),
-    auxiliary_head=dict(in_channels=512, channels=64, num_classes=6))
+        in_channels=[128, 256, 512, 1024], channels=64, num_classes=7),
+    auxiliary_head=dict(in_channels=512, channels=64, num_classes=7))
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations', reduce_zero_label=True),
+    dict(type='LoadAnnotations'),
     dict(type='Resize', scale=image_scale),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackSegInputs')
@@ -34,7 +34,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=image_scale),
-    dict(type='LoadAnnotations', reduce_zero_label=True),
+    dict(type='LoadAnnotations'),
     dict(type='PackSegInputs')
 ]
 tta_pipeline = [

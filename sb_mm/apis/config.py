@@ -35,8 +35,8 @@ def prepare_train(args):
         cfg.load_from = None if args.resume == 'auto' else args.resume
     if cfg.get('load_from'):
         check_checkpoint(cfg.load_from)
-    check_weights(cfg.model)
     check_data(cfg, 'train', 'val')
+    check_weights(cfg.model)
     return cfg
 
 
@@ -59,6 +59,9 @@ def prepare_test(args):
     if args.show_dir:
         _use_show_dir(cfg, args.show_dir)
     if args.tta:
+        if args.show_dir and cfg.get('default_scope') == 'mmpretrain':
+            raise InputError("--show-dir does not go with --tta: MMPreTrain's "
+                             'visualization hook draws single views only')
         _use_tta(cfg)
     if args.out:
         _use_dump(cfg, args.out)
@@ -97,7 +100,7 @@ def _use_show_dir(cfg, show_dir):
                          'default_hooks of the config')
     scope = cfg.get('default_scope')
     if scope == 'mmpretrain':
-        hook.update(enable=True, out_dir=show_dir)
+        hook.update(enable=True, interval=1, out_dir=show_dir)
     elif scope == 'mmseg':
         hook.update(draw=True)
         cfg.visualizer.save_dir = show_dir

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import torch
 from mmengine.dist import is_main_process
-from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
@@ -54,16 +53,10 @@ def _build_runner(prepare, args):
         cfg = prepare(args)
     except InputError as error:
         sys.exit(f'error: {error}')
-    cpu_processes = (
-        args.launcher == 'pytorch' and not torch.cuda.is_available())
-    if cpu_processes:
+    if args.launcher == 'pytorch' and not torch.cuda.is_available():
         _use_cpu_processes(cfg)
-    runner = (
-        RUNNERS.build(cfg)
-        if 'runner_type' in cfg else Runner.from_cfg(cfg))
-    if cpu_processes:  # SyncBN works between GPUs alone
-        runner.model = revert_sync_batchnorm(runner.model)
-    return runner
+    return (RUNNERS.build(cfg)
+            if 'runner_type' in cfg else Runner.from_cfg(cfg))
 
 
 def _use_cpu_processes(cfg):
@@ -74,3 +67,13 @@ def _use_cpu_processes(cfg):
         'find_unused_parameters': cfg.get('find_unused_parameters', False),
         **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None
     }
+    _replace_sync_bn(cfg.model)
+
+
+def _replace_sync_bn(cfg):
+    """SyncBN works between GPUs alone."""
+    if isinstance(cfg, dict) and cfg.get('type') == 'SyncBN':
+        cfg['type'] = 'BN'
+    for value in cfg.values() if isinstance(cfg, dict) else cfg:
+        if isinstance(value, (dict, list, tuple)):
+            _replace_sync_bn(value)
