@@ -1,0 +1,324 @@
+"""Checkpoints between the plain layout, that of SB and that of the authors.
+
+The network itself reads plain checkpoints, see :class:`SBResNetMixin`; what is
+here writes files that need no such reading.
+"""
+import pickle
+import re
+import zipfile
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+
+from .version import __version__
+
+
+def convert_checkpoint(src,
+                       dst,
+                       to,
+                       layout='toolbox',
+                       config=None,
+                       force=False,
+                       trust=False):
+    """Convert a checkpoint file.
+
+    The new file has the weights and ``meta`` (classes, palette, config) of the
+    old one; the state of the optimizer and of the log is left out. It appears
+    under its name when it is complete.
+
+    Args:
+        src (str or Path): Checkpoint to read: of a whole model, of a
+            classifier, or of a backbone alone.
+        dst (str or Path): File to write.
+        to (str): 'sb' or 'plain'.
+        layout (str): 'toolbox', or 'authors' for the layout of the authors'
+            published code. Defaults to 'toolbox'.
+        config (str, optional): Config of the SB model, needed for 'sb'.
+        force (bool): Whether to overwrite ``dst``. Defaults to False.
+        trust (bool): Whether to read a file that has more than weights in it,
+            although that can run code. Defaults to False.
+
+    Returns:
+        list[str]: What was done, a line each.
+
+    Raises:
+        ValueError: If the file cannot be read, does not fit the config, has
+            values that are not finite, or cannot become plain.
+        OSError: If ``src`` does not exist, or ``dst`` does.
+    """
+    src, dst = Path(src), Path(dst)
+    if not src.is_file():
+        raise FileNotFoundError(f'the checkpoint {src} does not exist')
+    if dst.exists() and not force:
+        raise FileExistsError(f'{dst} exists; --force overwrites it')
+    if to == 'sb' and config is None:
+        raise ValueError('--to sb needs --config, the config of the SB model')
+    if to == 'plain' and layout == 'authors':
+        raise ValueError('--from authors goes with --to sb')
+    checkpoint = read_checkpoint(src, trust)
+    weights = checkpoint.get('state_dict', checkpoint)
+    weights = _check_weights(weights, src)
+
+    if to == 'plain':
+        weights, blocks = to_plain(weights)
+        report = f'SB taken out of {blocks} blocks'
+    elif layout == 'authors':
+        weights, blocks = to_sb(from_authors(weights), config)
+        report = f"SB of {blocks} blocks renamed from the authors' layout"
+    elif any('.spatial_bias.' in key for key in weights):
+        raise ValueError(f'{src} has SB already')
+    else:
+        weights, blocks = to_sb(weights, config)
+        report = f'{blocks} blocks extended by SB; the outputs are the same'
+    dropped = sorted(
+        set(checkpoint) - {'state_dict', 'meta'}
+        if 'state_dict' in checkpoint else ())
+    meta = dict(checkpoint.get('meta') or {}, sb_mm_version=__version__)
+
+    dst.parent.mkdir(parents=True, exist_ok=True)
+    scratch = dst.with_name(f'.{dst.name}.part')
+    try:
+        torch.save(dict(meta=meta, state_dict=weights), scratch)
+        scratch.replace(dst)
+    finally:
+        scratch.unlink(missing_ok=True)
+    lines = [f'{dst}: {report}']
+    if dropped:
+        lines.append(f'left out: {", ".join(dropped)}')
+    return lines
+
+
+def to_sb(weights, config):
+    """Weights of the SB model of a config, out of plain or SB weights.
+
+    Args:
+        weights (dict): Weights of the whole model, of its backbone alone, or
+            of a classifier with the names of torchvision.
+        config (str): Config file of the SB model.
+
+    Returns:
+        tuple[dict, int]: The weights of the model or the backbone, and how
+        many blocks have SB. An ``fc`` that the model has no place for stays
+        as it is.
+
+    Raises:
+        ValueError: If a weight is missing, left over, or of a wrong shape.
+    """
+    cfg = Config.fromfile(config)
+    init_default_scope(cfg.get('default_scope'))
+    model = MODELS.build(cfg.model)
+    head = {}
+    if not any(key.startswith('backbone.') for key in weights):
+        head = {k: v for k, v in weights.items() if k.startswith('fc.')}
+        weights = {k: v for k, v in weights.items() if k not in head}
+        if head and hasattr(getattr(model, 'head', None), 'fc'):
+            weights = {
+                **{f'backbone.{k}': v for k, v in weights.items()},
+                **{f'head.{k}': v for k, v in head.items()}
+            }
+            head = {}
+        else:
+            model = model.backbone
+    try:
+        missing, unexpected = model.load_state_dict(weights, strict=False)
+    except RuntimeError as error:  # another shape in a head
+        raise ValueError(f'the checkpoint does not fit {config}: '
+                         f'{str(error).splitlines()[1].strip()}') from error
+    # old checkpoints lack the counters of BN
+    missing = [k for k in missing if not k.endswith('num_batches_tracked')]
+    if missing or unexpected:
+        raise ValueError(
+            f'the checkpoint does not fit {config}: ' + '; '.join(
+                f'{len(keys)} weights {what}, such as {", ".join(keys[:3])}'
+                for what, keys in (('missing', missing), ('left over',
+                                                          unexpected))
+                if keys))
+    result = model.state_dict()
+    blocks = sum(key.endswith('spatial_bias.mix.weight') for key in result)
+    if not blocks:
+        raise ValueError(f'the model of {config} has no SB')
+    return {**result, **head}, blocks
+
+
+def to_plain(weights):
+    """Weights of the plain model, where SB adds nothing yet.
+
+    Args:
+        weights (dict): Weights with SB.
+
+    Returns:
+        tuple[dict, int]: The plain weights, and from how many blocks SB was
+        taken.
+
+    Raises:
+        ValueError: If there is no SB, or a weight that reads the bias maps is
+            not zero.
+    """
+    result = {k: v for k, v in weights.items() if '.spatial_bias.' not in k}
+    blocks = [
+        key.removesuffix('.spatial_bias.mix.weight') for key in weights
+        if key.endswith('.spatial_bias.mix.weight')
+    ]
+    if not blocks:
+        raise ValueError('the checkpoint has no SB to take out')
+    for block in blocks:
+        reduced = weights[f'{block}.spatial_bias.reduction.conv.weight'].size(0)
+        taps = weights[f'{block}.spatial_bias.mix.weight'].size(2)
+        channels = reduced - taps + 1
+        # a bottleneck reads the maps in conv3, a basic block in conv2
+        reader = f'{block}.conv3.weight'
+        if reader not in weights:
+            reader = f'{block}.conv2.weight'
+        weight, columns = weights[reader].tensor_split([-channels], dim=1)
+        if columns.any():
+            raise ValueError(
+                f'{reader} reads the bias maps (the largest weight is '
+                f'{columns.abs().max():.3g}): without SB the outputs would '
+                'change')
+        result[reader] = weight.clone()
+    return result, len(blocks)
+
+
+def from_authors(weights):
+    """Weights in the names of sb_mm, out of those of the authors' code.
+
+    There one ``bn2`` normalises features and maps together; here the norm of
+    the maps is that of the SB branch, which gives the same, see
+    :class:`SpatialBias`.
+
+    Args:
+        weights (dict): Weights of a network or a block in the authors' layout.
+
+    Returns:
+        dict: The same weights in the layout of sb_mm.
+
+    Raises:
+        ValueError: If there is no block of the authors' layout.
+    """
+    blocks = {
+        match[1]: value.size(2)
+        for key, value in weights.items()
+        if (match := re.fullmatch(r'(.*\.|)SB\.sb_conv\.weight', key))
+    }
+    if not blocks:
+        raise ValueError("the checkpoint has no weights named SB.sb_conv: it "
+                         "is not in the authors' layout")
+    result = {}
+    for key, value in weights.items():
+        block = re.match(r'(layer\d+\.\d+\.|)', key)[0]
+        name = key.removeprefix(block)
+        if block in blocks and name.startswith('bn2.'):
+            taps = blocks[block]
+            maps = weights[f'{block}SB.feature_reduction.0.weight'].size(
+                0) - taps + 1
+            features, own = ((value, value) if value.dim() == 0 else
+                             value.tensor_split([-maps]))
+            result[key] = features.clone()
+            result[f'{block}spatial_bias.norm.{name[4:]}'] = own.clone()
+            continue
+        for theirs, ours in (('SB.feature_reduction.0', 'reduction.conv'),
+                             ('SB.feature_reduction.1', 'reduction.bn'),
+                             ('SB.sb_conv', 'mix')):
+            if name.startswith(f'{theirs}.'):
+                key = f'{block}spatial_bias.{ours}{name[len(theirs):]}'
+        result[key] = value
+    return result
+
+
+def read_checkpoint(path, trust=False):
+    """Read a checkpoint without running code that is in it.
+
+    Besides weights the runner writes objects of mmengine, of its log and its
+    schedulers. They are replaced by stand-ins that do nothing; everything else
+    is refused.
+
+    Args:
+        path (Path): File to read.
+        trust (bool): Whether to read objects of all kinds. Defaults to False.
+
+    Returns:
+        dict: The checkpoint, on the CPU.
+
+    Raises:
+        ValueError: If the file is damaged or has anything else in it.
+    """
+    try:
+        allowed = nullcontext() if trust else _allow(path)
+        with allowed:
+            checkpoint = torch.load(
+                path, map_location='cpu', weights_only=not trust)
+    except (RuntimeError, EOFError, OSError, KeyError, AttributeError,
+            zipfile.BadZipFile, pickle.UnpicklingError) as error:
+        found = re.search(r'(?:GLOBAL|Trying to call) (\S+)', str(error))
+        if found:
+            raise ValueError(
+                f'{path} has more than weights in it ({found[1]}), which can '
+                'run code when it is read. If you know where it comes from, '
+                'say --trust') from error
+        reason = str(error).strip().splitlines() or [repr(error)]
+        raise ValueError(f'{path} cannot be read as a checkpoint; it may be '
+                         f'damaged ({reason[0]})') from error
+    if not isinstance(checkpoint, dict):
+        raise ValueError(f'{path} holds a {type(checkpoint).__name__}, not '
+                         'the weights of a model')
+    return _without_stand_ins(checkpoint)
+
+
+class _StandIn:
+    """Takes the place of an object, and does nothing."""
+
+    def __new__(cls, *args, **kwargs):
+        return super().__new__(cls)
+
+    def __setstate__(self, state):
+        pass
+
+
+def _without_stand_ins(value):
+    if isinstance(value, dict):
+        return {
+            k: _without_stand_ins(v)
+            for k, v in value.items() if not isinstance(v, _StandIn)
+        }
+    if type(value) in (list, tuple):
+        return type(value)(
+            _without_stand_ins(v) for v in value
+            if not isinstance(v, _StandIn))
+    return value
+
+
+def _allow(path):
+    """The context in which the file's objects of mmengine are stand-ins."""
+    serialization = torch.serialization
+    if not hasattr(serialization, 'get_unsafe_globals_in_checkpoint'):
+        return nullcontext()  # before PyTorch 2.6
+    if not zipfile.is_zipfile(path):
+        return nullcontext()  # the format before PyTorch 1.6, or damaged
+    harmless = [
+        (_StandIn, name)
+        for name in serialization.get_unsafe_globals_in_checkpoint(path)
+        if name.startswith(('mmengine.', 'numpy.')) or name ==
+        'builtins.getattr'
+    ]
+    return serialization.safe_globals(harmless)
+
+
+def _check_weights(weights, path):
+    """The weights without the prefix of DDP, if they are sound."""
+    others = [
+        str(key) for key, value in weights.items()
+        if not torch.is_tensor(value)
+    ]
+    if others or not weights:
+        raise ValueError(f'{path} does not hold the weights of a model: '
+                         f'{", ".join(others[:3]) or "it is empty"}')
+    for name, value in weights.items():
+        if not value.isfinite().all():
+            raise ValueError(f'{name} in {path} has values that are not '
+                             'finite')
+    if all(name.startswith('module.') for name in weights):
+        return {k.removeprefix('module.'): v for k, v in weights.items()}
+    return weights

@@ -1,0 +1,215 @@
+import os
+import re
+
+import pytest
+import torch
+from conftest import ROOT, randomize
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+
+from sb_mm.checkpoints import from_authors, read_checkpoint, to_plain
+
+CONFIGS = {
+    'mmdet': ROOT / 'configs/beacons/maskrcnn_sb_r50_beacons.py',
+    'mmseg': ROOT / 'configs/beacons/upernet_sb_r50_beacons.py',
+    'mmpretrain': ROOT / 'configs/beacons/sb_r50_beacons.py'
+}
+
+
+def build(config, plain=False):
+    """The model of a config, or its plain twin."""
+    cfg = Config.fromfile(config)
+    init_default_scope(cfg.default_scope)
+    if plain:
+        cfg.model.backbone.sb_stages = (False, ) * 4
+    return randomize(MODELS.build(cfg.model)).eval()
+
+
+@pytest.fixture(scope='module')
+def plain_files(tmp_path_factory):
+    """A plain checkpoint of each toolbox, as a runner writes them."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp('plain')
+    for scope, config in CONFIGS.items():
+        torch.save(
+            dict(
+                meta=dict(dataset_meta=dict(classes=('a', 'b')), cfg='x = 1'),
+                state_dict=build(config, plain=True).state_dict(),
+                optimizer=dict(state={})), folder / f'{scope}.pth')
+    return folder
+
+
+@pytest.mark.parametrize('scope', CONFIGS)
+def test_there_and_back(run_tool, plain_files, tmp_path, scope):
+    src, config = plain_files / f'{scope}.pth', CONFIGS[scope]
+    result = run_tool('convert_checkpoint.py', src, 'new/sb.pth', '--to', 'sb',
+                      '--config', config)
+    assert not result.returncode, result.stdout
+    assert '13 blocks extended by SB' in result.stdout
+    assert 'left out: optimizer' in result.stdout
+    old, new = read_checkpoint(src), read_checkpoint(tmp_path / 'new/sb.pth')
+    assert new['meta'].pop('sb_mm_version')
+    assert new['meta'] == old['meta'] and 'optimizer' not in new
+
+    model, plain = build(config), build(config, plain=True)
+    model.load_state_dict(new['state_dict'])
+    plain.load_state_dict(old['state_dict'])
+    x = torch.randn(1, 3, 96, 64)
+    with torch.no_grad():
+        for out, want in zip(model.extract_feat(x), plain.extract_feat(x)):
+            torch.testing.assert_close(
+                out, want, rtol=0, atol=1e-5 * want.abs().max().item())
+
+    result = run_tool('convert_checkpoint.py', 'new/sb.pth', 'plain.pth',
+                      '--to', 'plain')
+    assert 'SB taken out of 13 blocks' in result.stdout
+    back = read_checkpoint(tmp_path / 'plain.pth')['state_dict']
+    assert back.keys() == old['state_dict'].keys()
+    assert all(
+        torch.equal(value, old['state_dict'][key])
+        for key, value in back.items())
+
+
+def test_what_sb_has_learnt_is_not_thrown_away():
+    weights = build(CONFIGS['mmpretrain']).state_dict()
+    with pytest.raises(ValueError, match=r'layer1.0.conv3.weight reads the'):
+        to_plain(weights)
+    with pytest.raises(ValueError, match='no SB to take out'):
+        to_plain(to_plain({
+            key: value.zero_() if 'conv3' in key else value
+            for key, value in weights.items()
+        })[0])
+
+
+def authors_layout(weights):
+    """The weights of our ResNet in the names of the authors."""
+    result = {}
+    for key, value in weights.items():
+        if '.spatial_bias.norm.' in key:
+            continue
+        block = key.split('.bn2.')[0]
+        norm = key.replace('.bn2.', '.spatial_bias.norm.')
+        if '.bn2.' in key and norm in weights and value.dim():
+            value = torch.cat([value, weights[norm]])
+        key = key.replace('spatial_bias.mix', 'SB.sb_conv')
+        key = key.replace('spatial_bias.reduction.conv',
+                          'SB.feature_reduction.0')
+        key = key.replace('spatial_bias.reduction.bn',
+                          'SB.feature_reduction.1')
+        assert block
+        result[f'module.{key}'] = value
+    return result
+
+
+@pytest.mark.parametrize('whole', [True, False])
+def test_a_network_of_the_authors(run_tool, tmp_path, whole):
+    """As a classifier of MMPreTrain, or as a backbone."""
+    config = CONFIGS['mmpretrain' if whole else 'mmdet']
+    model = build(config)
+    weights = authors_layout(model.backbone.state_dict())
+    fc = dict(weight=torch.randn(2, 1024), bias=torch.randn(2))
+    weights.update({f'module.fc.{key}': value for key, value in fc.items()})
+    torch.save(weights, tmp_path / 'authors.pth')
+    result = run_tool('convert_checkpoint.py', 'authors.pth', 'sb.pth', '--to',
+                      'sb', '--from', 'authors', '--config', config)
+    assert not result.returncode, result.stdout
+    assert 'SB of 13 blocks' in result.stdout
+    new = read_checkpoint(tmp_path / 'sb.pth')['state_dict']
+    for key, value in fc.items():
+        assert torch.equal(
+            value, new.pop(f'head.fc.{key}' if whole else f'fc.{key}'))
+    backbone = model.backbone.state_dict(prefix='backbone.' if whole else '')
+    assert new.keys() == backbone.keys()
+    assert all(torch.equal(value, new[key]) for key, value in backbone.items())
+
+
+def test_layouts_are_told_apart():
+    with pytest.raises(ValueError, match="authors' layout"):
+        from_authors(build(CONFIGS['mmdet']).backbone.state_dict())
+
+
+class Bomb:
+
+    def __reduce__(self):
+        return os.system, ('touch exploded', )
+
+
+def damaged(kind, good, path):
+    content = good.read_bytes()
+    if kind == 'truncated':
+        path.write_bytes(content[:len(content) // 2])
+    elif kind == 'text':
+        path.write_text('not found')
+    elif kind == 'code':
+        torch.save(dict(state_dict={}, meta=Bomb()), path)
+    else:
+        checkpoint = read_checkpoint(good)
+        weights = checkpoint['state_dict']
+        if kind == 'nan':
+            weights['backbone.layer2.1.conv2.weight'][0, 0] = float('nan')
+        elif kind == 'architecture':
+            weights = {'features.0.weight': torch.zeros(64, 3, 3, 3)}
+        elif kind == 'depth':
+            weights = {
+                key: value
+                for key, value in weights.items() if 'layer3.5' not in key
+            }
+        elif kind == 'width':
+            weights['backbone.conv1.weight'] = torch.zeros(64, 3, 7, 7)
+        elif kind == 'classes':
+            weights['head.fc.weight'] = torch.zeros(9, 1024)
+        torch.save(dict(checkpoint, state_dict=weights), path)
+
+
+@pytest.mark.parametrize('kind, message', [
+    ('truncated', 'cannot be read as a checkpoint'),
+    ('text', 'cannot be read as a checkpoint'),
+    ('code', r'more than weights in it \(\S*system\).*--trust'),
+    ('nan', r'layer2.1.conv2.weight in \S+ has values that are not finite'),
+    ('architecture', r'does not fit .* weights missing.* left over.*features'),
+    ('depth', r'does not fit .* missing, such as backbone.layer3.5'),
+    ('width', r'conv1.weight .*\(64, 3, 7, 7\).*\(32, 3, 7, 7\)'),
+    ('classes', r'does not fit .*head.fc.weight'),
+])
+def test_damaged_input(run_tool, plain_files, tmp_path, kind, message):
+    damaged(kind, plain_files / 'mmpretrain.pth', tmp_path / 'bad.pth')
+    result = run_tool('convert_checkpoint.py', 'bad.pth', 'sb.pth', '--to',
+                      'sb', '--config', CONFIGS['mmpretrain'])
+    assert result.returncode == 1
+    error, = re.findall(r'^error: .*', result.stdout, re.M)
+    assert re.search(message, error), result.stdout
+    assert 'Traceback' not in result.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ['bad.pth']
+
+
+@pytest.mark.parametrize('args, message', [
+    (['gone.pth', 'sb.pth', '--to', 'sb'], 'gone.pth does not exist'),
+    (['old.pth', 'sb.pth', '--to', 'sb'], '--to sb needs --config'),
+    (['old.pth', 'old.pth', '--to', 'plain'], 'old.pth exists; --force'),
+    (['old.pth', 'sb.pth', '--to', 'plain'], 'no SB to take out'),
+])
+def test_wrong_use(run_tool, plain_files, tmp_path, args, message):
+    (tmp_path / 'old.pth').symlink_to(plain_files / 'mmpretrain.pth')
+    result = run_tool('convert_checkpoint.py', *args)
+    assert result.returncode == 1 and message in result.stdout
+    assert 'Traceback' not in result.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ['old.pth']
+
+
+def test_reads_what_a_runner_writes(tmp_path):
+    """With the history of its log and its schedulers."""
+    from mmengine.logging import HistoryBuffer
+    from mmengine.optim.scheduler import MultiStepLR
+    optimizer = torch.optim.SGD([torch.zeros(1)], 1.)
+    checkpoint = dict(
+        meta=dict(epoch=1, dataset_meta=dict(classes=('a', ))),
+        state_dict=dict(weight=torch.ones(1)),
+        message_hub=dict(
+            log_scalars=dict(loss=HistoryBuffer([1., 2.], [1, 1]))),
+        param_schedulers=[MultiStepLR(optimizer, [1]).state_dict()])
+    torch.save(checkpoint, tmp_path / 'a.pth')
+    with pytest.raises(Exception, match='HistoryBuffer'):
+        torch.load(tmp_path / 'a.pth', weights_only=True)
+    read = read_checkpoint(tmp_path / 'a.pth')
+    assert read['meta'] == checkpoint['meta']
+    assert torch.equal(read['state_dict']['weight'], torch.ones(1))

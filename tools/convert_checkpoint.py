@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""Convert a checkpoint to SB or back, see docs/checkpoints.md."""
+import argparse
+import sys
+
+from sb_mm.checkpoints import convert_checkpoint
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('src', help='checkpoint to read')
+    parser.add_argument('dst', help='checkpoint to write')
+    parser.add_argument(
+        '--to',
+        choices=['sb', 'plain'],
+        required=True,
+        help='sb: the same outputs, ready to be fine-tuned; plain: back, '
+        'where SB has not learnt yet')
+    parser.add_argument(
+        '--from',
+        choices=['toolbox', 'authors'],
+        default='toolbox',
+        dest='layout',
+        help='layout of SRC (default: toolbox)')
+    parser.add_argument('--config', help='config of the SB model, for --to sb')
+    parser.add_argument(
+        '--force', action='store_true', help='overwrite DST')
+    parser.add_argument(
+        '--trust',
+        action='store_true',
+        help='read a file with more than weights in it, which can run code')
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    try:
+        lines = convert_checkpoint(**vars(parse_args()))
+    except (OSError, ValueError) as error:
+        sys.exit(f'error: {error}')
+    print('\n'.join(lines))
