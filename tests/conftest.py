@@ -29,6 +29,36 @@ def beacons(tmp_path_factory):
     return root
 
 
+def shrink(beacons, *options):
+    """Options that shrink a demo to a few seconds on one core."""
+    options = [
+        'model.backbone.stem_channels=8', 'model.backbone.base_channels=8',
+        'model.backbone.depth=18',
+        'train_cfg.max_iters=4', 'train_cfg.val_interval=100',
+        'default_hooks.checkpoint.interval=2', 'param_scheduler=None',
+        'default_hooks.logger.interval=1', 'train_dataloader.batch_size=2',
+        *options
+    ]
+    for phase in ('train', 'val', 'test'):
+        options += [
+            f'{phase}_dataloader.{option}'
+            for option in (f'dataset.data_root={beacons}', 'num_workers=0',
+                           'persistent_workers=False')
+        ]
+    return options
+
+
+@pytest.fixture(scope='session')
+def tiny(beacons):
+    return shrink(
+        beacons, 'model.backbone.init_cfg=None',
+        'model.neck.in_channels=[8,16,32,64]',
+        'model.test_cfg.rcnn.score_thr=0.0', *(
+            f'{phase}_evaluator.ann_file='
+            f'{beacons}/annotations/instances_validation.json'
+            for phase in ('val', 'test')))
+
+
 @pytest.fixture
 def run_tool(tmp_path):
     """Run a tool as a user does, from a directory that is not the checkout."""

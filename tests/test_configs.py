@@ -35,7 +35,8 @@ def test_builds(config):
     cfg = Config.fromfile(ROOT / 'configs' / config)
     init_default_scope(cfg.default_scope)
     model = MODELS.build(cfg.model)
-    assert any('spatial_bias' in name for name in model.state_dict())
+    assert any('spatial_bias' in name for name in model.state_dict()) == (
+        'sb_' in config)
     for phase in ('train', 'val', 'test'):
         dataset = find(DATASETS, cfg[f'{phase}_dataloader'].dataset)
         assert num_classes_of(model) == {len(dataset.METAINFO['classes'])}

@@ -10,42 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, shrink
 
 CONFIG = ROOT / 'configs/beacons/maskrcnn_sb_r50_beacons.py'
 SEG_CONFIG = ROOT / 'configs/beacons/upernet_sb_r50_beacons.py'
 CLS_CONFIG = ROOT / 'configs/beacons/sb_r50_beacons.py'
 COCO = ROOT / 'configs/maskrcnn_sb_r50_coco.py'
-
-
-def shrink(beacons, *options):
-    """Options that shrink a demo to a few seconds on one core."""
-    options = [
-        'model.backbone.stem_channels=8', 'model.backbone.base_channels=8',
-        'model.backbone.depth=18',
-        'train_cfg.max_iters=4', 'train_cfg.val_interval=100',
-        'default_hooks.checkpoint.interval=2', 'param_scheduler=None',
-        'default_hooks.logger.interval=1', 'train_dataloader.batch_size=2',
-        *options
-    ]
-    for phase in ('train', 'val', 'test'):
-        options += [
-            f'{phase}_dataloader.{option}'
-            for option in (f'dataset.data_root={beacons}', 'num_workers=0',
-                           'persistent_workers=False')
-        ]
-    return options
-
-
-@pytest.fixture(scope='session')
-def tiny(beacons):
-    return shrink(
-        beacons, 'model.backbone.init_cfg=None',
-        'model.neck.in_channels=[8,16,32,64]',
-        'model.test_cfg.rcnn.score_thr=0.0', *(
-            f'{phase}_evaluator.ann_file='
-            f'{beacons}/annotations/instances_validation.json'
-            for phase in ('val', 'test')))
 
 
 @pytest.fixture(scope='session')

@@ -1,51 +1,55 @@
 #!/usr/bin/env python3
-"""Count the parameters and multiply-adds of a config's model.
+"""Count the parameters and multiply-adds of the models of configs.
 
-For a detector that is its backbone and neck; RoI heads depend on the image.
+For a detector the multiply-adds are those of its backbone and neck.
 """
 import argparse
+import sys
+from pathlib import Path
 
-from mmengine.analysis import get_model_complexity_info
 from mmengine.config import Config, DictAction
-from mmengine.registry import MODELS, init_default_scope
 
-import sb_mm  # noqa: F401
+from sb_mm.analysis import count_complexity, print_table
 
 
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file')
+    parser.add_argument('configs', nargs='+', help='config files')
     parser.add_argument(
         '--shape',
         type=int,
         nargs=2,
-        default=[224, 224],
         metavar=('H', 'W'),
-        help='size of the image in pixels (default: 224 224)')
+        help="size of the image in pixels (default: the config's)")
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
         metavar='KEY=VALUE',
-        help='override settings of the config')
+        help='override settings of every config')
     return parser.parse_args()
 
 
 def main():
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
-    init_default_scope(cfg.default_scope)
-    model = MODELS.build(cfg.model)
-    model.eval()
-    if cfg.default_scope == 'mmdet':
-        model.forward = model.extract_feat
-    count = get_model_complexity_info(
-        model, (3, *args.shape), show_table=False, show_arch=False)
-    parameters = sum(param.numel() for param in model.parameters())
-    print(f'parameters: {parameters / 1e6:.6f} M')
-    print(f'multiply-adds: {count["flops"] / 1e6:.1f} M')
+    rows = []
+    for config in args.configs:
+        cfg = Config.fromfile(config)
+        cfg.merge_from_dict(args.cfg_options or {})
+        parameters, flops, shape = count_complexity(cfg, args.shape)
+        first = rows[0]['parameters'] if rows else parameters
+        rows.append({
+            'config': Path(config).stem,
+            'parameters': parameters,
+            'to the first': f'{parameters - first:+}' if rows else '',
+            'multiply-adds': f'{flops / 1e6:.1f} M',
+            'at': '{}×{}'.format(*shape)
+        })
+    print_table(rows)
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except (OSError, ValueError) as error:
+        sys.exit(f'error: {error}')

@@ -8,6 +8,8 @@ _base_ = [
 custom_imports = dict(imports=['sb_mm'], allow_failed_imports=False)
 
 image_scale = (128, 128)
+# most pixels are background
+class_weight = [0.1, 1, 1, 1, 1, 1, 1]
 model = dict(
     data_preprocessor=dict(size=image_scale),
     pretrained=None,
@@ -21,8 +23,15 @@ model = dict(
             checkpoint='work_dirs/sb_r50_beacons/iter_50.pth',
             prefix='backbone.')),
     decode_head=dict(
-        in_channels=[128, 256, 512, 1024], channels=64, num_classes=7),
-    auxiliary_head=dict(in_channels=512, channels=64, num_classes=7))
+        in_channels=[128, 256, 512, 1024],
+        channels=64,
+        num_classes=7,
+        loss_decode=dict(class_weight=class_weight)),
+    auxiliary_head=dict(
+        in_channels=512,
+        channels=64,
+        num_classes=7,
+        loss_decode=dict(class_weight=class_weight)))
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -80,11 +89,11 @@ train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 optim_wrapper = dict(
     _delete_=True,
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=1e-4),
+    optimizer=dict(type='AdamW', lr=4e-3, weight_decay=1e-4),
     clip_grad=dict(max_norm=5))
 param_scheduler = [
     dict(
-        type='OneCycleLR', eta_max=2e-3, total_steps=max_iters, by_epoch=False)
+        type='OneCycleLR', eta_max=4e-3, total_steps=max_iters, by_epoch=False)
 ]
 default_hooks = dict(
     checkpoint=dict(interval=50), logger=dict(interval=10))

@@ -1,9 +1,9 @@
 from importlib import import_module
 
 from ..compat import installed_toolboxes
-from .spatial_bias import SpatialBias
+from .spatial_bias import SpatialBias, SpatialBiasPlugin
 
-__all__ = ['SpatialBias']
+__all__ = ['SpatialBias', 'SpatialBiasPlugin']
 
 for _toolbox in installed_toolboxes():
     import_module(f'.{_toolbox}_resnet', __name__)

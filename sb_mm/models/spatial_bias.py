@@ -4,6 +4,7 @@ from typing import Optional, Tuple
 import torch
 from mmcv.cnn import ConvModule, build_norm_layer
 from mmengine.model import BaseModule
+from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 # new in PyTorch 2.3
@@ -97,7 +98,7 @@ class SpatialBias(BaseModule):
             # one value has no batch statistics: use the running ones
             self.eval()
             try:
-                return self(x, size)
+                return SpatialBias.forward(self, x, size)
             finally:
                 self.train()
 
@@ -108,6 +109,55 @@ class SpatialBias(BaseModule):
         x = x.transpose(1, 2).unflatten(2, (k, k))  # N, m, k, k
         x = _resample(x, size, _resizing_matrix)  # N, m, H', W'
         return self.relu(self.norm(x))
+
+
+@MODELS.register_module()
+class SpatialBiasPlugin(SpatialBias):
+    """Spatial Bias as a plugin layer: features in, features of the same shape
+    out.
+
+    The bias maps are computed from the features and added to them by a 1x1
+    convolution, ``out = x + V maps``: a convolution over features and maps
+    whose part over the features is the identity. ``V`` starts at zero, so that
+    a trained network computes what it did before. It moves in the first
+    training step, and the branch from the second on.
+
+    In training its norms use the statistics of the batch even where
+    ``norm_eval`` fixes those of the backbone, which came with a checkpoint.
+
+    Any backbone that takes plugins takes it, at any position::
+
+        plugins=[dict(cfg=dict(type='SpatialBiasPlugin'),
+                      stages=(False, True, True, False),
+                      position='after_conv2')]
+
+    Args:
+        in_channels (int): Channels of the features.
+        **kwargs: Settings of :class:`SpatialBias`.
+    """
+
+    def __init__(self, in_channels: int, **kwargs) -> None:
+        super().__init__(in_channels, **kwargs)
+        self.expansion = nn.Conv2d(self.num_maps, in_channels, 1, bias=False)
+        nn.init.zeros_(self.expansion.weight)
+
+    def init_weights(self) -> None:
+        """Initialize the weights; the expansion starts at zero."""
+        super().init_weights()
+        nn.init.zeros_(self.expansion.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add the bias maps to features.
+
+        Args:
+            x (Tensor): Features of shape (N, in_channels, H, W).
+
+        Returns:
+            Tensor: Features of the same shape.
+        """
+        if self.training and not self.norm.training:  # norm_eval
+            self.train()
+        return x + self.expansion(super().forward(x))
 
 
 def _resample(x: Tensor, size: Tuple[int, int], matrix) -> Tensor:

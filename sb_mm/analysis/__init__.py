@@ -1,0 +1,8 @@
+from .compare import compare
+from .complexity import count_complexity
+from .matrix import run_matrix
+from .table import print_table, write_table
+
+__all__ = [
+    'compare', 'count_complexity', 'print_table', 'run_matrix', 'write_table'
+]

@@ -1,0 +1,138 @@
+"""Runs of the standard runner side by side."""
+from pathlib import Path
+from statistics import mean, stdev
+
+from mmengine.config import Config
+
+from .complexity import count_complexity
+from .table import print_table, write_table
+from .work_dirs import METRICS, Run
+
+
+def compare(work_dirs, out=None, baseline=None, shape=None):
+    """Put runs into one table, the seeds of a config in one row.
+
+    Only finished runs with the same settings are averaged. Runs that did not
+    finish, have no metric, or differ from the baseline in more than the
+    backbone are shown as such.
+
+    Args:
+        work_dirs (list[str]): Work dirs of training runs.
+        out (str, optional): Folder to write ``table.md``, ``table.csv`` and
+            ``curves.png`` to. Defaults to None.
+        baseline (str, optional): Name of the config that the others are
+            compared with. Defaults to None, the first.
+        shape (tuple[int, int], optional): Size of the image that
+            multiply-adds are counted at. Defaults to None, the config's.
+
+    Returns:
+        list[dict]: The rows.
+
+    Raises:
+        FileNotFoundError: If a folder is no work dir of a training run.
+        ValueError: If there is no run of the baseline.
+    """
+    rows = {}
+    for run in map(Run, work_dirs):
+        settings = run.settings()
+        finished = run.status == 'finished'
+        key = (run.name, finished or run.path, tuple(
+            sorted((k, repr(v)) for k, v in settings.items())))
+        rows.setdefault(key, []).append(run)
+    groups = list(rows.values())
+    baseline = baseline or groups[0][0].name
+    reference = next((runs for runs in groups if runs[0].name == baseline),
+                     None)
+    if reference is None:
+        raise ValueError(
+            f'there is no run of the baseline {baseline}; there are '
+            f'{", ".join(sorted({runs[0].name for runs in groups}))}')
+    rows = [_row(runs, reference, shape) for runs in groups]
+    print_table(rows)
+    if out:
+        write_table(rows, out)
+        _draw(groups, Path(out) / 'curves.png')
+    return rows
+
+
+def _row(runs, reference, shape):
+    run = runs[0]
+    cfg = Config(run.cfg.to_dict())
+    parameters, flops, shape = count_complexity(cfg, shape)
+    row = {'config': run.name}
+    for metric in METRICS.values():
+        values = [_last(r).get(metric) for r in runs if _last(r)]
+        if not values or None in values:
+            continue
+        row[metric] = _mean(values)
+        others = [_last(r).get(metric) for r in reference]
+        if runs is not reference and None not in others:
+            row[f'Δ {metric}'] = f'{mean(values) - mean(others):+.3f}'
+        else:
+            row[f'Δ {metric}'] = ''
+    row['parameters (M)'] = f'{parameters / 1e6:.3f}'
+    row[f'multiply-adds (G, {shape[0]}×{shape[1]})'] = f'{flops / 1e9:.2f}'
+    row[f'{run.unit}s'] = str(run.planned)
+    row['seeds'] = ', '.join(str(r.seed) for r in runs)
+    row['status'] = run.status
+    row['differs in'] = ', '.join(_differences(run, reference[0]))
+    return row
+
+
+def _last(run):
+    return run.metrics[max(run.metrics)] if run.metrics else {}
+
+
+def _mean(values):
+    if len(values) == 1:
+        return f'{values[0]:.3f}'
+    return f'{mean(values):.3f} ± {stdev(values):.3f}'
+
+
+def _differences(run, reference):
+    """Settings outside the backbone that differ from the reference."""
+    ours, theirs = run.settings(), reference.settings()
+    return sorted(
+        key for key in ours.keys() | theirs.keys()
+        if ours.get(key) != theirs.get(key)
+        and not key.startswith('model.backbone.'))
+
+
+def _draw(groups, path):
+    import matplotlib
+    matplotlib.use('Agg')
+    import matplotlib.pyplot as plt
+    plt.style.use('tableau-colorblind10')
+    names = [
+        name for name in METRICS.values()
+        if any(name in _last(run) for runs in groups for run in runs)
+    ]
+    figure, axes = plt.subplots(
+        1, 1 + len(names), figsize=(5 * (1 + len(names)), 4), squeeze=False)
+    markers = 'osv^D<>Pp*'
+    for axis, name in zip(axes[0], ['training loss', *names]):
+        for i, runs in enumerate(groups):
+            curves = [
+                run.losses if name == 'training loss' else {
+                    step: values[name]
+                    for step, values in run.metrics.items() if name in values
+                } for run in runs
+            ]
+            steps = sorted(set.intersection(*map(set, curves)))
+            if steps:
+                axis.plot(
+                    steps, [mean(curve[step] for curve in curves)
+                            for step in steps],
+                    label=runs[0].name,
+                    marker=markers[i % len(markers)] if len(steps) < 30 else
+                    None)
+                axis.fill_between(
+                    steps, *([bound(curve[step] for curve in curves)
+                              for step in steps] for bound in (min, max)),
+                    alpha=.2)
+        axis.set(title=name, xlabel='iteration')
+        axis.grid(alpha=.3)
+    axes[0, 0].legend(fontsize='small')
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    plt.close(figure)

@@ -1,0 +1,51 @@
+"""Parameters and multiply-adds of the model of a config."""
+from mmengine.analysis import get_model_complexity_info
+from mmengine.registry import MODELS, init_default_scope
+
+#: Transforms that set the size of an image, as (W, H) but for the crops.
+_SIZES = ('Resize', 'ResizeEdge', 'CenterCrop', 'RandomCrop')
+
+
+def count_complexity(cfg, shape=None):
+    """Count the parameters and multiply-adds of a model.
+
+    For a detector the multiply-adds are those of backbone and neck; those of
+    its RoI heads depend on the image.
+
+    Args:
+        cfg (Config): Config of the model.
+        shape (tuple[int, int], optional): Height and width of the image in
+            pixels. Defaults to None, those of the config's test images.
+
+    Returns:
+        tuple[int, int, tuple[int, int]]: Parameters, multiply-adds and the
+        size that they were counted at.
+
+    Raises:
+        ValueError: If ``shape`` is None and the config does not say it.
+    """
+    shape = tuple(shape or image_shape(cfg))
+    init_default_scope(cfg.get('default_scope'))
+    model = MODELS.build(cfg.model)
+    model.eval()
+    parameters = sum(param.numel() for param in model.parameters())
+    if cfg.get('default_scope') == 'mmdet':
+        model.forward = model.extract_feat
+    count = get_model_complexity_info(
+        model, (3, *shape), show_table=False, show_arch=False)
+    return parameters, int(count['flops']), shape
+
+
+def image_shape(cfg):
+    """Height and width of the images that a config tests on."""
+    size = cfg.model.get('data_preprocessor', {}).get('size')
+    if size:
+        return size
+    for transform in reversed(cfg.test_dataloader.dataset.pipeline):
+        if transform.type in _SIZES:
+            size = transform.get('scale', transform.get('crop_size'))
+            if isinstance(size, int):
+                return size, size
+            return size if 'Crop' in transform.type else size[::-1]
+    raise ValueError('the config does not say the size of its test images; '
+                     'give it with --shape H W')

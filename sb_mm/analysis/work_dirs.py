@@ -1,0 +1,109 @@
+"""What the standard runner leaves in a work dir."""
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmengine.config import Config
+
+#: Metrics of the standard evaluators and their names in the field.
+METRICS = {
+    'coco/bbox_mAP': 'box AP',
+    'coco/segm_mAP': 'mask AP',
+    'mIoU': 'mIoU',
+    'accuracy/top1': 'top-1'
+}
+#: Where two runs of one experiment may differ.
+_PER_RUN = ('work_dir', 'resume', 'load_from', 'launcher', 'randomness',
+            'custom_imports')
+
+
+@dataclass
+class Run:
+    """One run, read from its work dir.
+
+    Args:
+        path (Path): The work dir.
+
+    Raises:
+        FileNotFoundError: If it is no work dir of a training run.
+    """
+    path: Path
+    cfg: Config = field(init=False)
+    losses: dict = field(init=False, default_factory=dict)
+    metrics: dict = field(init=False, default_factory=dict)
+
+    def __post_init__(self):
+        self.path = Path(self.path)
+        configs = sorted(self.path.glob('*.py'))
+        logs = sorted(self.path.glob('*/vis_data/scalars.json'))
+        if not configs or not logs:
+            raise FileNotFoundError(
+                f'{self.path} is no work dir of a training run: it has no '
+                + ('config' if not configs else '*/vis_data/scalars.json'))
+        self.name = configs[-1].stem
+        self.cfg = Config.fromfile(configs[-1])
+        by_epoch = 'max_epochs' in self.cfg.train_cfg
+        self.unit = 'epoch' if by_epoch else 'iter'
+        self.planned = self.cfg.train_cfg[f'max_{self.unit}s']
+        step = 0
+        for log in logs:  # those of resumed runs follow
+            for line in log.read_text().splitlines():
+                try:
+                    record = json.loads(line)
+                except json.JSONDecodeError:  # cut off by a crash
+                    continue
+                if 'loss' in record:
+                    step = record['step']
+                    self.losses[step] = record['loss']
+                elif METRICS.keys() & record.keys():
+                    self.metrics[step] = {
+                        name: record[key]
+                        for key, name in METRICS.items() if key in record
+                    }
+
+    @property
+    def reached(self):
+        """int: The epoch or iteration of the last checkpoint."""
+        pointer = self.path / 'last_checkpoint'
+        if not pointer.is_file():
+            return 0
+        return int(re.search(r'_(\d+)\.pth', pointer.read_text())[1])
+
+    @property
+    def status(self):
+        """str: 'finished', or how far it came and what is missing."""
+        if self.reached < self.planned:
+            return f'unfinished: {self.unit} {self.reached} of {self.planned}'
+        return 'finished' if self.metrics else 'not evaluated'
+
+    @property
+    def seed(self):
+        """int or None: The seed that the runner logged."""
+        for log in sorted(self.path.glob('*/*.log')):
+            found = re.search(r'^\s+seed: (\d+)', log.read_text(), re.M)
+            if found:
+                return int(found[1])
+        return None
+
+    def settings(self):
+        """dict: All settings that make the experiment, flat."""
+        return {
+            key: value
+            for key, value in _flatten(self.cfg.to_dict()).items()
+            if key.split('.')[0] not in _PER_RUN
+        }
+
+
+def _flatten(value, prefix=''):
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, (list, tuple)):
+        items = enumerate(value)
+    else:
+        return {prefix[:-1]: value}
+    flat = {}
+    for key, child in items:
+        if key != '_scope_':
+            flat.update(_flatten(child, f'{prefix}{key}.'))
+    return flat

@@ -1,0 +1,118 @@
+import csv
+import json
+import re
+import shutil
+
+import pytest
+from conftest import ROOT
+from mmengine.analysis import get_model_complexity_info
+
+from sb_mm.analysis import compare
+from sb_mm.analysis.work_dirs import Run
+from sb_mm.models import SpatialBias
+
+PLAIN, PLUGIN = (
+    ROOT / f'configs/comparison/maskrcnn_{name}_beacons.py'
+    for name in ('r50', 'sb_plugin_r50'))
+
+
+@pytest.fixture(scope='session')
+def matrix(tiny, tmp_path_factory):
+    """A matrix of two configs and two seeds, and how it was made."""
+    folder = tmp_path_factory.mktemp('matrix')
+    return folder, [
+        'run_matrix.py', PLAIN, PLUGIN, '--seeds', 0, 1, '--work-dir', folder,
+        '--cfg-options', *tiny, 'train_cfg.max_iters=2',
+        'train_cfg.val_interval=1', 'default_hooks.checkpoint.interval=1',
+        'model.backbone.depth=50', 'model.neck.in_channels=[32,64,128,256]'
+    ]
+
+
+def test_matrix_trains_skips_and_resumes(run_tool, matrix):
+    folder, command = matrix
+    result = run_tool(*command)
+    assert not result.returncode, result.stdout
+    with open(folder / 'table.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert [row['config'] for row in rows] == [PLAIN.stem, PLUGIN.stem]
+    for row in rows:
+        assert row['seeds'] == '0, 1' and row['status'] == 'finished'
+        assert re.fullmatch(r'\d\.\d{3} ± \d\.\d{3}', row['box AP'])
+        assert not row.get('differs in')
+    assert (folder / 'curves.png').stat().st_size > 10_000
+    assert (folder / 'table.md').read_text().count('\n') == 4
+
+    half = folder / PLAIN.stem / 'seed_1'
+    (half / 'iter_2.pth').unlink()
+    (half / 'last_checkpoint').write_text(str(half / 'iter_1.pth'))
+    whole = folder / PLAIN.stem / 'seed_0/output.txt'
+    before = whole.read_text()
+    assert Run(half).status == 'unfinished: iter 1 of 2'
+    result = run_tool(*command)
+    assert not result.returncode, result.stdout
+    assert whole.read_text() == before
+    assert 'resumed epoch: 0, iter: 1' in (half / 'output.txt').read_text()
+    assert Run(half).status == 'finished'
+
+
+def test_compare_averages_nothing_that_differs(matrix, tmp_path):
+    """Made of the runs above: the metrics are set to what can be checked."""
+    folder, _ = matrix
+    runs = {}
+    for name, config, seed, value in (('a', PLAIN, 0, .25), ('b', PLAIN, 1,
+                                                             .75),
+                                      ('c', PLUGIN, 0, .5), ('other', PLAIN,
+                                                             1, .1),
+                                      ('crashed', PLAIN, 1, .9)):
+        path = runs[name] = tmp_path / name
+        shutil.copytree(folder / config.stem / f'seed_{seed}', path)
+        for log in path.glob('*/vis_data/scalars.json'):
+            log.write_text(''.join(
+                json.dumps({
+                    **json.loads(line), 'coco/bbox_mAP': value
+                } if 'coco/bbox_mAP' in line else json.loads(line)) + '\n'
+                for line in log.read_text().splitlines()) + '{"loss": 1.')
+    dumped, = runs['other'].glob('*.py')
+    dumped.write_text(
+        re.sub(r'batch_size=2', 'batch_size=3', dumped.read_text(), count=1))
+    (runs['crashed'] / 'last_checkpoint').unlink()
+
+    rows = compare(runs.values(), tmp_path / 'out', shape=(64, 64))
+    assert [(row['config'], row['box AP'], row['Δ box AP']) for row in rows
+            ] == [(PLAIN.stem, '0.500 ± 0.354', ''),
+                  (PLUGIN.stem, '0.500', '+0.000'),
+                  (PLAIN.stem, '0.100', '-0.400'),
+                  (PLAIN.stem, '0.900', '+0.400')]
+    assert [row['status'] for row in rows
+            ] == ['finished'] * 3 + ['unfinished: iter 0 of 2']
+    assert 'batch_size' in rows[2]['differs in']
+    assert not any(rows[i]['differs in'] for i in (0, 1, 3))
+    with pytest.raises(ValueError, match='no run of the baseline gone'):
+        compare(runs.values(), baseline='gone')
+    with pytest.raises(FileNotFoundError, match='no work dir'):
+        compare([tmp_path / 'out'])
+
+
+def test_flops_count_the_operations_of_sb():
+    size, c, m, t, k = 32, 16, 3, 3, 6
+    layer = SpatialBias(c, pool_size=k).eval()
+    count = get_model_complexity_info(
+        layer, (c, size, size), show_table=False, show_arch=False)
+    r = m + t - 1
+    reduce = c * r * size**2 + 2 * r * size**2  # conv and BN
+    pool = r * size * size * k + r * k * size * k
+    mix = k**2 * k**2 * t * m
+    resize = m * k * k * size + m * size * k * size + 2 * m * size**2  # and BN
+    assert count['flops'] == reduce + pool + mix + resize
+
+
+def test_get_flops(run_tool):
+    result = run_tool('get_flops.py', PLAIN, PLUGIN, '--shape', 64, 64)
+    assert not result.returncode, result.stdout
+    added = re.search(rf'{PLUGIN.stem}.*\+(\d+)', result.stdout)[1]
+    # 4 blocks of 64 channels and 6 of 128 after conv2
+    maps = 100 * 100 * 3 + 100 + 2 * 3 + 2 * 5
+    assert int(added) == sum(
+        count * (maps + 5 * c + 3 * c) for count, c in ((4, 64), (6, 128)))
+    result = run_tool('get_flops.py', ROOT / 'configs/sb_r38_cifar100.py')
+    assert result.returncode == 1 and '--shape H W' in result.stdout

@@ -1,0 +1,35 @@
+#!/usr/bin/env python3
+"""Put runs of the standard runner side by side: one row for each config, mean
+and standard deviation over its seeds."""
+import argparse
+import sys
+
+from sb_mm.analysis import compare
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'work_dirs', nargs='+', metavar='WORK_DIR', help='of a training run')
+    parser.add_argument(
+        '--out',
+        metavar='DIR',
+        help='write table.md, table.csv and curves.png there')
+    parser.add_argument(
+        '--baseline',
+        metavar='CONFIG',
+        help='name of the config to compare with (default: the first)')
+    parser.add_argument(
+        '--shape',
+        type=int,
+        nargs=2,
+        metavar=('H', 'W'),
+        help="count multiply-adds at this size (default: the config's)")
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    try:
+        compare(**vars(parse_args()))
+    except (OSError, ValueError) as error:
+        sys.exit(f'error: {error}')

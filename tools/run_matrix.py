@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""Train configs times seeds, skip what is finished, resume what is not, and
+end with the table of tools/compare.py."""
+import argparse
+import sys
+
+from sb_mm.analysis import compare, run_matrix
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('configs', nargs='+', help='config files')
+    parser.add_argument(
+        '--seeds', type=int, nargs='+', default=[0], help='(default: 0)')
+    parser.add_argument(
+        '--work-dir',
+        default='work_dirs/matrix',
+        help='folder for the runs and the table (default: work_dirs/matrix)')
+    parser.add_argument(
+        '--jobs', type=int, default=1, help='runs at a time (default: 1)')
+    parser.add_argument(
+        '--gpus',
+        type=int,
+        default=0,
+        help='GPUs of each run, by torchrun (default: no torchrun)')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='override settings of every config')
+    parser.add_argument(
+        '--baseline', help='config to compare with (default: the first)')
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    args = vars(parse_args())
+    baseline = args.pop('baseline')
+    try:
+        done, failed = run_matrix(**args)
+        if done:
+            compare(done, args['work_dir'], baseline)
+    except (OSError, ValueError) as error:
+        sys.exit(f'error: {error}')
+    sys.exit(1 if failed else 0)
