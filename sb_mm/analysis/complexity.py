@@ -1,5 +1,9 @@
 """Parameters and multiply-adds of the model of a config."""
-from mmengine.analysis import get_model_complexity_info
+from math import prod
+
+import torch
+from mmengine.analysis import FlopAnalyzer
+from mmengine.analysis.jit_handles import get_shape
 from mmengine.registry import MODELS, init_default_scope
 
 #: Transforms that set the size of an image, as (W, H) but for the crops.
@@ -31,9 +35,28 @@ def count_complexity(cfg, shape=None):
     parameters = sum(param.numel() for param in model.parameters())
     if cfg.get('default_scope') == 'mmdet':
         model.forward = model.extract_feat
-    count = get_model_complexity_info(
-        model, (3, *shape), show_table=False, show_arch=False)
-    return parameters, int(count['flops']), shape
+    return parameters, count_flops(model, (3, *shape)), shape
+
+
+def count_flops(module, shape):
+    """Count the multiply-adds of a module.
+
+    Args:
+        module (nn.Module): Module.
+        shape (tuple[int]): Shape of its input, without the batch.
+
+    Returns:
+        int: Multiply-adds for a batch of one.
+    """
+    counter = FlopAnalyzer(module, torch.rand(1, *shape))
+    # mmengine's own counts a product with a batch on the right alone once
+    counter.set_op_handle('aten::matmul', _count_matmul)
+    counter.unsupported_ops_warnings(False)
+    return int(counter.total())
+
+
+def _count_matmul(inputs, outputs):
+    return prod(get_shape(outputs[0])) * get_shape(inputs[0])[-1]
 
 
 def image_shape(cfg):

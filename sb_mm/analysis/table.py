@@ -23,8 +23,9 @@ def print_table(rows):
     for line in lines:
         table.add_row(*line)
     console = Console()
-    # a file or a pipe gets every column in full
-    console.print(table, width=None if console.is_terminal else 400)
+    if not console.is_terminal:  # a file or a pipe gets every column in full
+        console = Console(width=400)
+    console.print(table)
 
 
 def write_table(rows, folder):
