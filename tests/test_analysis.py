@@ -114,3 +114,34 @@ def test_get_flops(run_tool):
         count * (maps + 5 * c + 3 * c) for count, c in ((4, 64), (6, 128)))
     result = run_tool('get_flops.py', ROOT / 'configs/sb_r38_cifar100.py')
     assert result.returncode == 1 and '--shape H W' in result.stdout
+
+
+@pytest.mark.parametrize('flags', [['--fuse', '--channels-last'],
+                                   ['--mode', 'train', '--dtype', 'bfloat16']])
+def test_benchmark(run_tool, tmp_path, flags):
+    result = run_tool('benchmark.py', PLAIN, PLUGIN, '--sizes', '64', '96x64',
+                      '--batch-size', 2, '--rounds', 3, '--threads', 1, '--out',
+                      'out', *flags)
+    assert not result.returncode, result.stdout
+    results = json.loads((tmp_path / 'out/results.json').read_text())
+    assert results['settings']['rounds'] == 3
+    rows = results['rows']
+    assert [(row['config'], row['size']) for row in rows] == [
+        (config.stem, size) for size in ('64×64', '96×64')
+        for config in (PLAIN, PLUGIN)
+    ]
+    for row in rows:
+        assert row['images/s'] > 0
+        assert .5 < row['memory ratio'] < 1.5
+    assert rows[0]['ratio'] == rows[2]['ratio'] == 1
+    memory = [row['peak memory (MB)'] for row in rows]
+    assert memory[2] > memory[0]
+    assert (tmp_path / 'out/chart.png').stat().st_size > 10_000
+
+
+def test_benchmark_refuses_what_does_not_go_together(run_tool):
+    for flags in (['--mode', 'train', '--fuse'], ['--graph']):
+        result = run_tool('benchmark.py', PLAIN, *flags)
+        assert result.returncode == 1
+        assert 'error: --' in result.stdout
+        assert 'Traceback' not in result.stdout

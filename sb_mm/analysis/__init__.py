@@ -1,8 +1,10 @@
+from .benchmark import benchmark
 from .compare import compare
 from .complexity import count_complexity
 from .matrix import run_matrix
 from .table import print_table, write_table
 
 __all__ = [
-    'compare', 'count_complexity', 'print_table', 'run_matrix', 'write_table'
+    'benchmark', 'compare', 'count_complexity', 'print_table', 'run_matrix',
+    'write_table'
 ]

@@ -1,0 +1,282 @@
+"""Throughput and memory of networks, side by side."""
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from statistics import median
+
+import torch
+from mmcv.cnn.utils import fuse_conv_bn
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+from rich.progress import Progress
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.benchmark import Timer
+
+from .complexity import count_flops
+from .table import print_table, write_table
+
+DTYPES = dict(
+    float32=torch.float32, bfloat16=torch.bfloat16, float16=torch.float16)
+
+
+def benchmark(configs,
+              mode='infer',
+              sizes=((224, 224), ),
+              batch_size=1,
+              whole=False,
+              device='cpu',
+              dtype='float32',
+              channels_last=False,
+              compile=False,
+              fuse=False,
+              graph=False,
+              threads=None,
+              rounds=15,
+              out=None):
+    """Measure the networks of configs in one process, taking turns.
+
+    Every round runs each network once, in turn, so that whatever else the
+    machine does meets all of them. The median over the rounds counts; the
+    spread is the range of the middle half.
+
+    Args:
+        configs (list[str]): Config files; ratios are to the first.
+        mode (str): 'infer', or 'train' for a step of forward, backward and
+            SGD. Defaults to 'infer'.
+        sizes (Sequence[tuple[int, int]]): Heights and widths of the images in
+            pixels. Defaults to ((224, 224), ).
+        batch_size (int): Images in a batch. Defaults to 1.
+        whole (bool): Whether to run the whole model instead of the backbone.
+            Defaults to False.
+        device (str): 'cpu' or 'cuda'. Defaults to 'cpu'.
+        dtype (str): float32, or bfloat16 or float16 by autocast.
+        channels_last (bool): Memory format. Defaults to False.
+        compile (bool): Whether to use ``torch.compile``. Defaults to False.
+        fuse (bool): Whether to fold BN into the convolutions, for 'infer'.
+            Defaults to False.
+        graph (bool): Whether to replay a CUDA graph, for 'infer'. Defaults to
+            False.
+        threads (int, optional): CPU threads. Defaults to None, PyTorch's own.
+        rounds (int): Number of rounds. Defaults to 15.
+        out (str, optional): Folder to write ``table.md``, ``table.csv``,
+            ``results.json`` and ``chart.png`` to. Defaults to None.
+
+    Returns:
+        list[dict]: A row for each size and config.
+
+    Raises:
+        ValueError: If the settings do not go together.
+    """
+    if mode == 'train' and (fuse or graph):
+        raise ValueError('--fuse and --graph go with --mode infer')
+    if graph and device != 'cuda':
+        raise ValueError('--graph needs --device cuda')
+    if threads:
+        torch.set_num_threads(threads)
+    settings = dict(
+        mode=mode,
+        batch_size=batch_size,
+        device=(torch.cuda.get_device_name()
+                if device == 'cuda' else f'{device}, {_processor()}'),
+        threads=torch.get_num_threads(),
+        dtype=dtype,
+        channels_last=channels_last,
+        compile=compile,
+        fuse=fuse,
+        graph=graph,
+        rounds=rounds,
+        torch=torch.__version__)
+    rows = []
+    with Progress(transient=True) as progress:
+        for size in sizes:
+            networks = [
+                _Network(config, mode, size, batch_size, whole, device,
+                         DTYPES[dtype], channels_last, compile, fuse, graph)
+                for config in configs
+            ]
+            task = progress.add_task('{}×{}'.format(*size), total=rounds)
+            for network in networks:  # warm up
+                network.run()
+                network.run()
+            for _ in range(rounds):
+                for network in networks:
+                    network.measure()
+                progress.advance(task)
+            rows += [network.row(networks[0]) for network in networks]
+            del networks
+    print(', '.join(f'{key}: {value}' for key, value in settings.items()))
+    print_table(rows)
+    if out:
+        write_table(rows, out)
+        (Path(out) / 'results.json').write_text(
+            json.dumps(dict(settings=settings, rows=rows), indent=1))
+        _draw(rows, Path(out) / 'chart.png')
+    return rows
+
+
+class _Network:
+    """A network, ready to run on one batch."""
+
+    def __init__(self, config, mode, size, batch_size, whole, device, dtype,
+                 channels_last, compile, fuse, graph):
+        self.name = Path(config).stem
+        self.size, self.batch_size, self.device = size, batch_size, device
+        self.times = []
+        cfg = Config.fromfile(config)
+        init_default_scope(cfg.default_scope)
+        cfg.model.pop('pretrained', None)
+        cfg.model.backbone.init_cfg = None
+        model = MODELS.build(cfg.model if whole else cfg.model.backbone)
+        model.train(mode == 'train')
+        self.parameters = sum(p.numel() for p in model.parameters())
+        kwargs = {}
+        if whole:
+            kwargs = _samples(cfg, batch_size, size)
+            self.flops = ''
+        else:
+            self.flops = count_flops(model, (3, *size))
+        if fuse:
+            model = fuse_conv_bn(model)
+        memory_format = (
+            torch.channels_last if channels_last else torch.contiguous_format)
+        model = model.to(device, memory_format=memory_format)
+        x = torch.rand(batch_size, 3, *size, device=device)
+        x = x.to(memory_format=memory_format)
+        forward = torch.compile(model) if compile else model
+        cast = (
+            nullcontext() if dtype == torch.float32 else torch.autocast(
+                device, dtype))
+
+        def infer():
+            with torch.no_grad(), cast:
+                return forward(x, **kwargs)
+
+        def train():
+            with cast:
+                outs = forward(x, **kwargs)
+            sum(out.float().mean() for out in _tensors(outs)).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+        if mode == 'train':
+            optimizer = torch.optim.SGD(
+                [p for p in model.parameters() if p.requires_grad],
+                lr=1e-4,
+                momentum=.9)
+        self.run = _replay(infer) if graph else dict(
+            infer=infer, train=train)[mode]
+        self.timer = Timer(
+            'run()',
+            globals=dict(run=self.run),
+            num_threads=torch.get_num_threads())
+
+    def measure(self):
+        self.times.append(self.timer.timeit(1).median)
+
+    def row(self, first):
+        times = sorted(self.times)
+        quarter = len(times) // 4
+        own = median(times)
+        # pairs of one round met the same machine
+        ratio = median(b / a for a, b in zip(self.times, first.times))
+        memory = self.peak_memory()
+        return {
+            'config': self.name,
+            'size': '{}×{}'.format(*self.size),
+            'images/s': round(self.batch_size / own, 3),
+            'spread (%)':
+            round(100 * (times[-1 - quarter] - times[quarter]) / own, 1),
+            'ratio': round(ratio, 3),
+            'peak memory (MB)': round(memory / 1e6, 1),
+            'memory ratio': round(memory / first.peak_memory(), 3),
+            'parameters': self.parameters,
+            'multiply-adds': self.flops
+        }
+
+    def peak_memory(self):
+        """int: Bytes that one run allocates at most at a time."""
+        if hasattr(self, '_peak'):
+            return self._peak
+        if self.device == 'cuda':
+            before = torch.cuda.memory_allocated()
+            torch.cuda.reset_peak_memory_stats()
+            self.run()
+            self._peak = torch.cuda.max_memory_allocated() - before
+        else:
+            with profile(
+                    activities=[ProfilerActivity.CPU],
+                    profile_memory=True) as profiler:
+                self.run()
+            events = profiler.profiler.kineto_results.events()
+            total = self._peak = 0
+            for event in sorted((e for e in events if e.name() == '[memory]'),
+                                key=lambda e: e.start_ns()):
+                total += event.nbytes()
+                self._peak = max(self._peak, total)
+        return self._peak
+
+
+def _replay(run):
+    """A function that replays what ``run`` does on the GPU."""
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            run()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        run()
+    return graph.replay
+
+
+def _samples(cfg, batch_size, size):
+    """What the forward pass of a whole model needs beside the images."""
+    if cfg.default_scope != 'mmdet':
+        return {}
+    from mmdet.testing import demo_mm_inputs
+    samples = demo_mm_inputs(batch_size, [[3, *size]] * batch_size)
+    return dict(data_samples=samples['data_samples'])
+
+
+def _tensors(outs):
+    if torch.is_tensor(outs):
+        yield outs
+    elif isinstance(outs, (list, tuple)):
+        for out in outs:
+            yield from _tensors(out)
+
+
+def _processor():
+    info = Path('/proc/cpuinfo')
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith('model name'):
+                return line.split(':')[1].strip()
+    return 'unknown processor'
+
+
+def _draw(rows, path):
+    import matplotlib
+    matplotlib.use('Agg')
+    import matplotlib.pyplot as plt
+    plt.style.use('tableau-colorblind10')
+    sizes = list(dict.fromkeys(row['size'] for row in rows))
+    names = list(dict.fromkeys(row['config'] for row in rows))
+    figure, axes = plt.subplots(1, 2, figsize=(12, .5 * len(names) + 3))
+    for i, name in enumerate(names):
+        ratios = [row['ratio'] for row in rows if row['config'] == name]
+        axes[0].barh([i + .8 * j / len(sizes) for j in range(len(sizes))],
+                     ratios, height=.75 / len(sizes))
+        speeds = [row['images/s'] for row in rows if row['config'] == name]
+        axes[1].plot(sizes, speeds, marker='osv^D<>Pp*'[i % 10], label=name)
+    axes[0].set_yticks([i + .4 for i in range(len(names))], names)
+    axes[0].invert_yaxis()
+    axes[0].axvline(1, color='black', linewidth=1)
+    axes[0].set(
+        title=f'throughput to {names[0]}: {", ".join(sizes)}', xlabel='ratio')
+    axes[1].set(title='images/s by size', yscale='log')
+    axes[1].legend(fontsize='small')
+    axes[1].grid(alpha=.3)
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
