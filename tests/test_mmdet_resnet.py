@@ -280,6 +280,46 @@ def test_fused_norms_give_the_same_outputs():
                 out, want, rtol=0, atol=1e-5 * want.abs().max().item())
 
 
+@pytest.mark.parametrize('memory_format',
+                         [torch.contiguous_format, torch.channels_last])
+def test_memory_formats_give_the_same(memory_format):
+    net = randomize(SBResNet(depth=50, base_channels=16)).eval()
+    x = torch.randn(2, 3, 65, 97)
+    with torch.no_grad():
+        expected = net(x)
+        net = net.to(memory_format=memory_format)
+        for out, want in zip(net(x.to(memory_format=memory_format)), expected):
+            torch.testing.assert_close(
+                out, want, rtol=0, atol=1e-5 * want.abs().max().item())
+
+
+def test_compiles_as_one_graph_for_all_sizes():
+    """One graph without breaks, and none more than the plain network, whose
+    max pooling tells odd sizes from even ones."""
+
+    def graphs(cls):
+        net = cls(depth=50, base_channels=8)
+        net.eval()
+        seen = []
+
+        def count(graph, inputs):
+            seen.append(graph)
+            return graph.forward
+
+        torch.compiler.reset()
+        compiled = torch.compile(
+            net, backend=count, fullgraph=True, dynamic=True)
+        with torch.no_grad():
+            for size in ((64, 96), (96, 64), (128, 96), (65, 97)):
+                x = torch.randn(1, 3, *size)
+                for out, want in zip(compiled(x), net(x)):
+                    torch.testing.assert_close(
+                        out, want, rtol=0, atol=1e-5 * want.abs().max().item())
+        return len(seen)
+
+    assert graphs(SBResNet) == graphs(ResNet) < 4
+
+
 @pytest.mark.parametrize('kwargs, message', [
     (dict(sb_stages=(True, True, True)), 'sb_stages must have one bool'),
     (dict(sb_stages=(1, 1, 1, 0)), 'sb_stages must have one bool'),

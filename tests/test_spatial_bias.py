@@ -7,6 +7,7 @@ from torch import nn
 
 from sb_mm.models import SpatialBias
 from sb_mm.models.mmdet_resnet import SBBottleneck
+from sb_mm.models.spatial_bias import PointwiseConv2d
 
 AUTHORS_BLOCKS = (
     Path(__file__).resolve().parents[2] / 'shared/reference/sb_blocks.pt')
@@ -47,6 +48,45 @@ def test_equals_the_operations_of_the_paper(cfg, shape, size):
             for y in (out, expected)
         ]
         torch.testing.assert_close(*grads, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize('bias', [True, False])
+def test_pointwise_convolution_equals_the_convolution(bias):
+    """The matrix product on the CPU, and every case that it leaves out."""
+    layer = PointwiseConv2d(67, 32, 1, bias=bias)
+    plain = nn.Conv2d(67, 32, 1, bias=bias)
+    plain.load_state_dict(layer.state_dict())
+    x = torch.randn(3, 67, 9, 14)
+    for y in (x, x.to(memory_format=torch.channels_last),
+              x[..., ::2], x[:1]):
+        grads = []
+        for net in (layer, plain):
+            z = y.clone(memory_format=torch.preserve_format).requires_grad_()
+            out = net(z)
+            out.square().sum().backward()
+            grads.append((out, z.grad, net.weight.grad))
+            net.zero_grad()
+        for ours, theirs in zip(*grads):
+            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    with pytest.raises(RuntimeError, match='to have 67 channels'):
+        layer(x[:, :5])
+    with torch.autocast('cpu', torch.bfloat16):
+        assert layer(x).dtype == plain(x).dtype == torch.bfloat16
+
+
+def test_deterministic():
+    torch.use_deterministic_algorithms(True)
+    try:
+        results = []
+        for _ in range(2):
+            torch.manual_seed(0)
+            layer = SpatialBias(16)
+            x = torch.randn(2, 16, 37, 21, requires_grad=True)
+            layer(x, (19, 11)).square().sum().backward()
+            results.append([x.grad, *(p.grad for p in layer.parameters())])
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert all(map(torch.equal, *results))
 
 
 def test_one_value_falls_back_on_running_statistics():

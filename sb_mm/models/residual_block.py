@@ -4,9 +4,10 @@ The classes here are mixins over the blocks of a toolbox. All toolboxes name
 the layers of their blocks alike: ``conv1``, ``norm1``, ``conv2``, …
 """
 from torch import cat
+from torch.nn import Conv2d
 from torch.utils.checkpoint import checkpoint
 
-from .spatial_bias import SpatialBias
+from .spatial_bias import PointwiseConv2d, SpatialBias
 
 
 class SBBlockMixin:
@@ -34,7 +35,10 @@ class SBBlockMixin:
             **sb_cfg
         })
         reader = getattr(self, self.reader)
-        widened = type(reader)(
+        conv = type(reader)
+        if conv is Conv2d and reader.kernel_size == (1, 1):
+            conv = PointwiseConv2d
+        widened = conv(
             reader.in_channels + self.spatial_bias.num_maps,
             reader.out_channels,
             reader.kernel_size,
@@ -149,6 +153,7 @@ class SBBottleneckMixin(SBBlockMixin):
         out = self.relu(self.norm2(self.conv2(out)))
         out = self._forward_plugins(out, 2)
         out = self.stack_maps(out, source)
+        del source  # conv3 and the addition are where memory peaks
         out = self.norm3(self.conv3(out))
         out = self._forward_plugins(out, 3)
         return self._add_identity(out, x)
