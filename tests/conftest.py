@@ -8,6 +8,7 @@ import torch
 from sb_mm.datasets import make_beacons
 
 ROOT = Path(__file__).resolve().parent.parent
+DEMO = ROOT / 'configs/beacons/maskrcnn_sb_r50_beacons.py'
 
 
 @pytest.fixture(autouse=True, scope='session')
@@ -57,6 +58,22 @@ def tiny(beacons):
             f'{phase}_evaluator.ann_file='
             f'{beacons}/annotations/instances_validation.json'
             for phase in ('val', 'test')))
+
+
+def train(config, work_dir, options):
+    subprocess.run([
+        sys.executable,
+        str(ROOT / 'tools/train.py'),
+        str(config), '--work-dir',
+        str(work_dir), '--cfg-options', *options
+    ], check=True, stdout=subprocess.DEVNULL)
+    return work_dir
+
+
+@pytest.fixture(scope='session')
+def trained(tiny, tmp_path_factory):
+    """A work dir after four iterations."""
+    return train(DEMO, tmp_path_factory.mktemp('trained'), tiny)
 
 
 @pytest.fixture

@@ -16,20 +16,14 @@ PLAIN, PLUGIN = (
     for name in ('r50', 'sb_plugin_r50'))
 
 
-@pytest.fixture(scope='session')
-def matrix(tiny, tmp_path_factory):
-    """A matrix of two configs and two seeds, and how it was made."""
-    folder = tmp_path_factory.mktemp('matrix')
-    return folder, [
+def test_matrix_trains_skips_and_resumes(run_tool, tiny, tmp_path):
+    folder = tmp_path / 'matrix'
+    command = [
         'run_matrix.py', PLAIN, PLUGIN, '--seeds', 0, 1, '--work-dir', folder,
         '--cfg-options', *tiny, 'train_cfg.max_iters=2',
         'train_cfg.val_interval=1', 'default_hooks.checkpoint.interval=1',
         'model.backbone.depth=50', 'model.neck.in_channels=[32,64,128,256]'
     ]
-
-
-def test_matrix_trains_skips_and_resumes(run_tool, matrix):
-    folder, command = matrix
     result = run_tool(*command)
     assert not result.returncode, result.stdout
     with open(folder / 'table.csv', newline='') as file:
@@ -55,40 +49,49 @@ def test_matrix_trains_skips_and_resumes(run_tool, matrix):
     assert Run(half).status == 'finished'
 
 
-def test_compare_averages_nothing_that_differs(matrix, tmp_path):
-    """Made of the runs above: the metrics are set to what can be checked."""
-    folder, _ = matrix
-    runs = {}
-    for name, config, seed, value in (('a', PLAIN, 0, .25), ('b', PLAIN, 1,
-                                                             .75),
-                                      ('c', PLUGIN, 0, .5), ('other', PLAIN,
-                                                             1, .1),
-                                      ('crashed', PLAIN, 1, .9)):
-        path = runs[name] = tmp_path / name
-        shutil.copytree(folder / config.stem / f'seed_{seed}', path)
-        for log in path.glob('*/vis_data/scalars.json'):
-            log.write_text(''.join(
-                json.dumps({
-                    **json.loads(line), 'coco/bbox_mAP': value
-                } if 'coco/bbox_mAP' in line else json.loads(line)) + '\n'
-                for line in log.read_text().splitlines()) + '{"loss": 1.')
-    dumped, = runs['other'].glob('*.py')
-    dumped.write_text(
-        re.sub(r'batch_size=2', 'batch_size=3', dumped.read_text(), count=1))
-    (runs['crashed'] / 'last_checkpoint').unlink()
+def test_compare_averages_nothing_that_differs(trained, tmp_path):
+    """Copies of a real run, with metrics that can be checked."""
 
-    rows = compare(runs.values(), tmp_path / 'out', shape=(64, 64))
-    assert [(row['config'], row['box AP'], row['Δ box AP']) for row in rows
-            ] == [(PLAIN.stem, '0.500 ± 0.354', ''),
-                  (PLUGIN.stem, '0.500', '+0.000'),
-                  (PLAIN.stem, '0.100', '-0.400'),
-                  (PLAIN.stem, '0.900', '+0.400')]
+    def copy(name, seed, value, config='plain', old='', new=''):
+        path = tmp_path / name
+        shutil.copytree(trained, path)
+        dumped, = path.glob('*.py')
+        text = dumped.read_text()
+        assert old in text
+        dumped.unlink()
+        (path / f'{config}.py').write_text(text.replace(old, new, 1))
+        log, = path.glob('*/*.log')
+        log.write_text(log.read_text().replace('seed: 0', f'seed: {seed}'))
+        with next(path.glob('*/vis_data/scalars.json')).open('a') as file:
+            # and a line that a crash cut off
+            file.write(f'{{"coco/bbox_mAP": {value}, "step": 0}}\n{{"loss": 1.')
+        return path
+
+    runs = [
+        copy('a', 0, .25),
+        copy('b', 1, .75),
+        copy('c', 0, .5, 'sb'),
+        copy('d', 1, .1, old='batch_size=2', new='batch_size=3'),
+        copy('e', 1, .9)
+    ]
+    (runs[4] / 'last_checkpoint').unlink()
+    rows = compare(runs, tmp_path / 'out', shape=(64, 64))
+    assert [(row['config'], row['seeds'], row['box AP'], row['Δ box AP'])
+            for row in rows] == [('plain', '0, 1', '0.500 ± 0.354', ''),
+                                 ('sb', '0', '0.500', '+0.000'),
+                                 ('plain', '1', '0.100', '-0.400'),
+                                 ('plain', '1', '0.900', '+0.400')]
     assert [row['status'] for row in rows
-            ] == ['finished'] * 3 + ['unfinished: iter 0 of 2']
-    assert 'batch_size' in rows[2]['differs in']
+            ] == ['finished'] * 3 + ['unfinished: iter 0 of 4']
+    assert rows[2]['differs in'] == 'train_dataloader.batch_size'
     assert not any(rows[i]['differs in'] for i in (0, 1, 3))
+    for log in runs[0].glob('*/vis_data/scalars.json'):
+        log.write_text(log.read_text().replace('bbox_mAP', 'other').replace(
+            'segm_mAP', 'other'))
+    row, = compare(runs[:1], shape=(64, 64))
+    assert row['status'] == 'not evaluated' and 'box AP' not in row
     with pytest.raises(ValueError, match='no run of the baseline gone'):
-        compare(runs.values(), baseline='gone')
+        compare(runs, baseline='gone')
     with pytest.raises(FileNotFoundError, match='no work dir'):
         compare([tmp_path / 'out'])
 

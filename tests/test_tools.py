@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT, shrink
+from conftest import DEMO as CONFIG
+from conftest import ROOT, shrink, train
 
-CONFIG = ROOT / 'configs/beacons/maskrcnn_sb_r50_beacons.py'
 SEG_CONFIG = ROOT / 'configs/beacons/upernet_sb_r50_beacons.py'
 CLS_CONFIG = ROOT / 'configs/beacons/sb_r50_beacons.py'
 COCO = ROOT / 'configs/maskrcnn_sb_r50_coco.py'
@@ -28,22 +28,6 @@ def tiny_seg(beacons):
 @pytest.fixture(scope='session')
 def tiny_cls(beacons):
     return shrink(beacons, 'model.head.in_channels=64')
-
-
-def train(config, work_dir, options):
-    subprocess.run([
-        sys.executable,
-        str(ROOT / 'tools/train.py'),
-        str(config), '--work-dir',
-        str(work_dir), '--cfg-options', *options
-    ], check=True, stdout=subprocess.DEVNULL)
-    return work_dir
-
-
-@pytest.fixture(scope='session')
-def trained(tiny, tmp_path_factory):
-    """A work dir after four iterations."""
-    return train(CONFIG, tmp_path_factory.mktemp('trained'), tiny)
 
 
 @pytest.fixture(scope='session')
