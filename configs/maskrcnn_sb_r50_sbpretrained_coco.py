@@ -1,4 +1,4 @@
-# From the SB-ResNet-50 of sb_r50_imagenet.py: SB is frozen like everything else.
+# From the SB-ResNet-50 of sb_r50_imagenet.py: SB is frozen like the rest.
 _base_ = './maskrcnn_sb_r50_coco.py'
 model = dict(
     backbone=dict(

@@ -31,7 +31,9 @@ def parse_args():
         help='sizes of the images in pixels')
     parser.add_argument('--batch-size', type=int, default=1)
     parser.add_argument(
-        '--whole', action='store_true', help='the whole model, not the backbone')
+        '--whole',
+        action='store_true',
+        help='the whole model, not the backbone')
     parser.add_argument('--device', choices=['cpu', 'cuda'], default='cpu')
     parser.add_argument(
         '--dtype',

@@ -1,5 +1,5 @@
-# Mask R-CNN with a plain ResNet-50 of half width on the generated Beacons, for two
-# CPU cores, from the weights of r50_beacons.py.
+# Mask R-CNN with a plain ResNet-50 of half width on the generated Beacons, for
+# two CPU cores, from the weights of r50_beacons.py.
 _base_ = [
     'mmdet::_base_/models/mask-rcnn_r50_fpn.py',
     'mmdet::_base_/default_runtime.py'

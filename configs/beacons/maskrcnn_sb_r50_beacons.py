@@ -1,4 +1,4 @@
-# Mask R-CNN with SB on the generated Beacons, from the weights of sb_r50_beacons.py.
+# Mask R-CNN with SB on the generated Beacons, from sb_r50_beacons.py.
 _base_ = './maskrcnn_r50_beacons.py'
 model = dict(
     backbone=dict(

@@ -1,5 +1,5 @@
-# The colour of the beacon as the label of the image, on the generated Beacons: a
-# plain ResNet-50 of half width for two CPU cores.
+# The colour of the beacon as the label of the image, on the generated Beacons:
+# a plain ResNet-50 of half width for two CPU cores.
 _base_ = 'mmpretrain::_base_/default_runtime.py'
 custom_imports = dict(imports=['sb_mm'], allow_failed_imports=False)
 
