@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from sb_mm.checkpoints import from_authors
 from sb_mm.models import SpatialBias
 from sb_mm.models.mmdet_resnet import SBBottleneck
 from sb_mm.models.spatial_bias import PointwiseConv2d
@@ -121,27 +122,6 @@ def test_refuses_a_norm_that_does_not_fit():
     SpatialBias(8, norm_cfg=dict(type='GN', num_groups=1))
 
 
-def convert_authors_block(weights, planes):
-    """Map a block of the authors' layout, whose norm2 is over the features
-    and the maps, to ours."""
-    ours = {}
-    for name, value in weights.items():
-        name = name.replace('SB.feature_reduction.0', 'spatial_bias.reduction'
-                            '.conv')
-        name = name.replace('SB.feature_reduction.1', 'spatial_bias.reduction'
-                            '.bn')
-        name = name.replace('SB.sb_conv', 'spatial_bias.mix')
-        if name.startswith('bn2.'):
-            split = [value, value] if value.dim() == 0 else [
-                value[:planes], value[planes:]
-            ]
-            ours[name] = split[0]
-            ours[name.replace('bn2', 'spatial_bias.norm')] = split[1]
-        else:
-            ours[name] = value
-    return ours
-
-
 @pytest.mark.skipif(
     not AUTHORS_BLOCKS.is_file(), reason='needs the reference tensors')
 @pytest.mark.parametrize('stage', ['stage1', 'stage2'])
@@ -158,7 +138,7 @@ def test_equals_the_authors_block(stage):
         stride=stride,
         downsample=downsample,
         sb_cfg={})
-    block.load_state_dict(convert_authors_block(case['state_dict'], planes))
+    block.load_state_dict(from_authors(case['state_dict']))
 
     def relative(a, b):
         return ((a - b).abs().max() / b.abs().max()).item()
