@@ -288,7 +288,9 @@ def test_memory_formats_give_the_same(memory_format):
     with torch.no_grad():
         expected = net(x)
         net = net.to(memory_format=memory_format)
-        for out, want in zip(net(x.to(memory_format=memory_format)), expected):
+        outs = net(x.to(memory_format=memory_format))
+        for out, want in zip(outs, expected):
+            assert out.is_contiguous(memory_format=memory_format)
             torch.testing.assert_close(
                 out, want, rtol=0, atol=1e-5 * want.abs().max().item())
 

@@ -3,7 +3,7 @@
 The classes here are mixins over the blocks of a toolbox. All toolboxes name
 the layers of their blocks alike: ``conv1``, ``norm1``, ``conv2``, …
 """
-from torch import cat
+from torch import cat, channels_last
 from torch.nn import Conv2d
 from torch.utils.checkpoint import checkpoint
 
@@ -69,7 +69,12 @@ class SBBlockMixin:
             Tensor: Shape (N, C + num_maps, H', W').
         """
         maps = self.spatial_bias(source, features.shape[-2:])
-        return cat([features, maps.to(features.dtype)], dim=1)
+        maps = maps.to(features.dtype)
+        if not features.is_contiguous() and features.is_contiguous(
+                memory_format=channels_last):
+            # or else the stack would lose the format
+            maps = maps.contiguous(memory_format=channels_last)
+        return cat([features, maps], dim=1)
 
     def read_plain_weights(self, state_dict, prefix):
         """Complete the weights of a plain block, in place.
