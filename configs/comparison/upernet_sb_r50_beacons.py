@@ -1,0 +1,3 @@
+_base_ = './upernet_r50_beacons.py'
+model = dict(
+    backbone=dict(type='SBResNet', sb_stages=(True, True, True, False)))
