@@ -57,6 +57,8 @@ def run_matrix(configs, seeds, work_dir, jobs=1, gpus=0, cfg_options=()):
             command = [str(_TOOLS / 'dist_train.sh'), config, str(gpus)]
         env = dict(os.environ)
         env.setdefault('OMP_NUM_THREADS', threads)
+        # torchrun of this environment, activated or not
+        env['PATH'] = f'{Path(sys.executable).parent}:{env.get("PATH", "")}'
         with open(path / 'output.txt', 'a') as output:
             subprocess.run(
                 [*command, '--work-dir', str(path), '--resume',
