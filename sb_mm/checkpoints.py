@@ -165,9 +165,9 @@ def to_plain(weights):
     if not blocks:
         raise ValueError('the checkpoint has no SB to take out')
     for block in blocks:
-        reduced = weights[f'{block}.spatial_bias.reduction.conv.weight'].size(0)
-        taps = weights[f'{block}.spatial_bias.mix.weight'].size(2)
-        channels = reduced - taps + 1
+        channels = _num_maps(
+            weights[f'{block}.spatial_bias.reduction.conv.weight'],
+            weights[f'{block}.spatial_bias.mix.weight'])
         # a bottleneck reads the maps in conv3, a basic block in conv2
         reader = f'{block}.conv3.weight'
         if reader not in weights:
@@ -199,7 +199,8 @@ def from_authors(weights):
         ValueError: If there is no block of the authors' layout.
     """
     blocks = {
-        match[1]: value.size(2)
+        match[1]: _num_maps(
+            weights[f'{match[1]}SB.feature_reduction.0.weight'], value)
         for key, value in weights.items()
         if (match := re.fullmatch(r'(.*\.|)SB\.sb_conv\.weight', key))
     }
@@ -211,11 +212,8 @@ def from_authors(weights):
         block = re.match(r'(layer\d+\.\d+\.|)', key)[0]
         name = key.removeprefix(block)
         if block in blocks and name.startswith('bn2.'):
-            taps = blocks[block]
-            maps = weights[f'{block}SB.feature_reduction.0.weight'].size(
-                0) - taps + 1
             features, own = ((value, value) if value.dim() == 0 else
-                             value.tensor_split([-maps]))
+                             value.tensor_split([-blocks[block]]))
             result[key] = features.clone()
             result[f'{block}spatial_bias.norm.{name[4:]}'] = own.clone()
             continue
@@ -226,6 +224,11 @@ def from_authors(weights):
                 key = f'{block}spatial_bias.{ours}{name[len(theirs):]}'
         result[key] = value
     return result
+
+
+def _num_maps(reduction, mix):
+    """m of the m + t - 1 channels of the reduction, of t taps."""
+    return reduction.size(0) - mix.size(2) + 1
 
 
 def read_checkpoint(path, trust=False):
