@@ -106,3 +106,18 @@ def randomize(net):
             module.running_mean.normal_(0, .1)
             module.running_var.uniform_(.5, 1.5)
     return net
+
+
+def assert_plain_outputs(plain, net, off):
+    """A plain network's weights give its outputs in its SB twin ``net``, and
+    to the last bit in the twin ``off`` that has SB in no stage."""
+    net.load_state_dict(plain.state_dict())
+    assert list(off.state_dict()) == list(plain.state_dict())
+    off.load_state_dict(plain.state_dict())
+    x = torch.randn(1, 3, 65, 97)
+    plain.eval(), net.eval(), off.eval()
+    with torch.no_grad():
+        for out, same, want in zip(net(x), off(x), plain(x)):
+            assert torch.equal(same, want)
+            torch.testing.assert_close(
+                out, want, rtol=0, atol=1e-5 * want.abs().max().item())

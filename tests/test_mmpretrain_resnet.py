@@ -1,6 +1,6 @@
 import pytest
 import torch
-from conftest import randomize
+from conftest import assert_plain_outputs, randomize
 from mmcv.cnn.bricks import DropPath
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
@@ -13,7 +13,6 @@ from sb_mm.models.mmpretrain_resnet import (SBResNet, SBResNet_CIFAR,
                                             SBResNetV1c, SBResNetV1d,
                                             SBResNeXt)
 
-ALL = dict(out_indices=(0, 1, 2, 3))
 PAIRS = [(ResNet, SBResNet, dict(depth=18)),
          (ResNet, SBResNet, dict(depth=50)),
          (ResNetV1c, SBResNetV1c, dict(depth=50)),
@@ -34,19 +33,10 @@ def test_registered_in_the_scope_of_the_toolbox():
 
 @pytest.mark.parametrize('plain_cls, sb_cls, cfg', PAIRS)
 def test_plain_checkpoint_gives_the_plain_outputs(plain_cls, sb_cls, cfg):
-    plain = randomize(plain_cls(**ALL, **cfg))
-    net = sb_cls(**ALL, **cfg)
-    net.load_state_dict(plain.state_dict())
-    off = sb_cls(sb_stages=(False, ) * 4, **ALL, **cfg)
-    assert list(off.state_dict()) == list(plain.state_dict())
-    off.load_state_dict(plain.state_dict())
-    x = torch.randn(1, 3, 65, 97)
-    plain.eval(), net.eval(), off.eval()
-    with torch.no_grad():
-        for out, same, want in zip(net(x), off(x), plain(x)):
-            assert torch.equal(same, want)
-            torch.testing.assert_close(
-                out, want, rtol=0, atol=1e-5 * want.abs().max().item())
+    cfg = dict(cfg, out_indices=(0, 1, 2, 3))
+    assert_plain_outputs(
+        randomize(plain_cls(**cfg)), sb_cls(**cfg),
+        sb_cls(sb_stages=(False, ) * 4, **cfg))
 
 
 @pytest.mark.parametrize('depth, stages, millions', [

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from conftest import randomize
+from conftest import assert_plain_outputs, randomize
 from mmseg.models.backbones import ResNet, ResNetV1c, ResNetV1d
 from mmseg.registry import MODELS
 
@@ -22,20 +22,10 @@ def test_registered_in_the_scope_of_the_toolbox():
 
 @pytest.mark.parametrize('plain_cls, sb_cls, cfg', PAIRS)
 def test_plain_checkpoint_gives_the_plain_outputs(plain_cls, sb_cls, cfg):
-    plain = randomize(plain_cls(base_channels=16, stem_channels=16, **cfg))
-    net = sb_cls(base_channels=16, stem_channels=16, **cfg)
-    net.load_state_dict(plain.state_dict())
-    off = sb_cls(
-        base_channels=16, stem_channels=16, sb_stages=(False, ) * 4, **cfg)
-    assert list(off.state_dict()) == list(plain.state_dict())
-    off.load_state_dict(plain.state_dict())
-    x = torch.randn(1, 3, 65, 97)
-    plain.eval(), net.eval(), off.eval()
-    with torch.no_grad():
-        for out, same, want in zip(net(x), off(x), plain(x)):
-            assert torch.equal(same, want)
-            torch.testing.assert_close(
-                out, want, rtol=0, atol=1e-5 * want.abs().max().item())
+    cfg = dict(cfg, base_channels=16, stem_channels=16)
+    assert_plain_outputs(
+        randomize(plain_cls(**cfg)), sb_cls(**cfg),
+        sb_cls(sb_stages=(False, ) * 4, **cfg))
 
 
 def test_dilated_with_multi_grid_and_contract_dilation():
