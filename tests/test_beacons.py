@@ -84,6 +84,29 @@ def test_scenes_vary_and_say_nothing_by_local_colour():
     assert np.ptp(means, axis=0).max() < 40
 
 
+def test_controls_have_the_same_scenes_with_another_cue():
+    for seed in range(8):
+        beacon, none, local = (
+            make_scene(np.random.default_rng(seed), 96, cue)
+            for cue in ('beacon', 'none', 'local'))
+        x, y = beacon['beacon']
+        assert none['beacon'] == local['beacon'] == (x, y)
+        for a, b, c in zip(*(s['objects'] for s in (beacon, none, local))):
+            assert a[0] == b[0] == c[0]
+            assert np.array_equal(a[1], b[1]) and np.array_equal(a[1], c[1])
+        near = np.zeros((96, 96), bool)
+        r = beacon['radius'] + 1
+        near[y - r:y + r + 1, x - r:x + r + 1] = True
+        assert np.array_equal(beacon['image'][~near], none['image'][~near])
+        colour = np.array(BEACON_COLOURS[beacon['colour']])
+        assert np.allclose(beacon['image'][y, x], colour, atol=30)
+        assert not np.allclose(none['image'][y, x], colour, atol=60)
+        for _, mask in local['objects']:
+            if mask.sum() > 60:
+                mean = local['image'][mask].mean(0)
+                assert np.allclose(mean, colour, atol=30)
+
+
 def test_repeats_nothing_and_leaves_foreign_folders_alone(tmp_path):
     root = tmp_path / 'beacons'
     settings = dict(num_train=2, num_val=1, size=32)
@@ -105,6 +128,11 @@ def test_repeats_nothing_and_leaves_foreign_folders_alone(tmp_path):
 def test_refuses_numbers(name, tmp_path):
     with pytest.raises(ValueError, match=f'{name} must be at least'):
         make_beacons(tmp_path / 'beacons', **{name: -1})
+
+
+def test_refuses_cues(tmp_path):
+    with pytest.raises(ValueError, match="one of .*'local'.*got 'sun'"):
+        make_beacons(tmp_path / 'beacons', cue='sun')
 
 
 def test_interruption_leaves_no_half_data_set(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from sb_mm.datasets import make_beacons
+from sb_mm.datasets.beacons import CUES
 
 
 def parse_args():
@@ -18,6 +19,12 @@ def parse_args():
     parser.add_argument(
         '--size', type=int, default=256, help='side of an image in pixels')
     parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument(
+        '--cue',
+        choices=CUES,
+        default='beacon',
+        help='where the colour can be seen: on the beacon, nowhere, or on the '
+        'objects')
     return parser.parse_args()
 
 

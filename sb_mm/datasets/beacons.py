@@ -4,7 +4,9 @@ Coloured shapes lie on a natural-looking texture, and one small beacon lies in
 a corner. **The class of an object is its shape combined with the colour of the
 beacon.** The colour of the object itself is random and says nothing, so no
 crop around an object holds its class: a network has to carry the colour of the
-beacon across the image.
+beacon across the image. Two controls have the same scenes with another cue: no
+beacon at all, so that the colour can only be guessed, and objects painted in
+the colour of the beacon, so that it is there where it is needed.
 
 The same scenes are written with COCO instance annotations, with ADE20K-format
 masks and with one label for each image, so that they serve detection,
@@ -37,17 +39,25 @@ PALETTE = [
     for colour in BEACON_COLOURS.values() for shade in (1, .7, .4)
 ]
 SPLITS = ('training', 'validation')
+#: Where the colour can be seen: on the beacon, nowhere, on the objects.
+CUES = ('beacon', 'none', 'local')
 
 _MARKER = 'beacons.json'
-_VERSION = 2
+_VERSION = 3
 _OBJECTS = (7, 10)
 _RADIUS = (.07, .12)  # of an object, in image sides
 _TURN = .25  # of an object either way, in radians
-_BEACON_RADIUS = .08
+_BEACON_RADIUS = .08  # of its disc
+_RINGS = (1.6, 1.3, 1)  # outer radii of a beacon's rings, in radii of its disc
 _MIN_VISIBLE = .5  # of the area of every object
 
 
-def make_beacons(root, num_train=400, num_val=100, size=256, seed=0):
+def make_beacons(root,
+                 num_train=400,
+                 num_val=100,
+                 size=256,
+                 seed=0,
+                 cue='beacon'):
     """Write the data set, unless the same one is there already.
 
     It is written beside ``root`` and moved there when it is complete. The
@@ -60,12 +70,15 @@ def make_beacons(root, num_train=400, num_val=100, size=256, seed=0):
         num_val (int): Number of validation images. Defaults to 100.
         size (int): Side of the square images in pixels. Defaults to 256.
         seed (int): Seed. Defaults to 0.
+        cue (str): Where the colour can be seen: 'beacon', 'none' for no beacon
+            or 'local' for none but objects of its colour. Defaults to
+            'beacon'.
 
     Returns:
         bool: Whether the data set was written; False if it was there.
 
     Raises:
-        ValueError: If a number is too small.
+        ValueError: If a number is too small or the cue unknown.
         FileExistsError: If ``root`` holds anything that this function did not
             make.
     """
@@ -74,13 +87,16 @@ def make_beacons(root, num_train=400, num_val=100, size=256, seed=0):
                              ('size', size, 32), ('seed', seed, 0)):
         if value < low:
             raise ValueError(f'{name} must be at least {low}, but got {value}')
+    if cue not in CUES:
+        raise ValueError(f'cue must be one of {CUES}, but got {cue!r}')
     root = Path(root).absolute()
     settings = dict(
         version=_VERSION,
         num_train=num_train,
         num_val=num_val,
         size=size,
-        seed=seed)
+        seed=seed,
+        cue=cue)
     marker = root / _MARKER
     if marker.is_file():
         if json.loads(marker.read_text()) == settings:
@@ -96,7 +112,7 @@ def make_beacons(root, num_train=400, num_val=100, size=256, seed=0):
         scratch.chmod(0o755)
         for index, (split, count) in enumerate(
                 zip(SPLITS, (num_train, num_val))):
-            _write_split(scratch, split, count, size, (seed, index))
+            _write_split(scratch, split, count, size, cue, (seed, index))
         (scratch / _MARKER).write_text(json.dumps(settings, indent=2) + '\n')
         if root.exists():
             shutil.rmtree(root)
@@ -106,22 +122,29 @@ def make_beacons(root, num_train=400, num_val=100, size=256, seed=0):
     return True
 
 
-def make_scene(rng, size):
+def make_scene(rng, size, cue='beacon'):
     """Draw one scene.
 
     Args:
         rng (np.random.Generator): Source of randomness.
         size (int): Side of the image in pixels.
+        cue (str): One of ``CUES``; the scene is the same for all of them.
+            Defaults to 'beacon'.
 
     Returns:
         dict: ``image`` (size, size, 3) uint8 RGB; ``colour``, the name of the
         colour of the beacon; ``beacon``, its centre (x, y) in pixels;
+        ``radius``, that of its outer ring;
         ``objects``, a list of ``(shape, mask)`` with the name of the shape and
         its visible pixels as a (size, size) bool array.
     """
     image = _texture(rng, (size, size, 3), 60, 190).astype(np.uint8)
     colour = str(rng.choice(list(BEACON_COLOURS)))
-    beacon, beacon_mask = _draw_beacon(rng, image, colour)
+    beacon, radius = _place_beacon(rng, size)
+    beacon_mask = np.zeros((size, size), np.uint8)
+    cv2.circle(beacon_mask, beacon, 2 * radius, 1, cv2.FILLED)
+    if cue == 'beacon':
+        _draw_beacon(image, beacon, radius, colour)
     objects = []
     wanted = rng.integers(_OBJECTS[0], _OBJECTS[1] + 1)
     for _ in range(10 * wanted):
@@ -129,7 +152,7 @@ def make_scene(rng, size):
             break
         shape = str(rng.choice(SHAPES))
         mask = _shape_mask(rng, shape, size)
-        if (mask & beacon_mask).any():
+        if (mask & (beacon_mask > 0)).any():
             continue
         if any((full & ~mask & visible).sum() < _MIN_VISIBLE * full.sum()
                for _, full, visible in objects):
@@ -137,12 +160,13 @@ def make_scene(rng, size):
         objects = [(name, full, visible & ~mask)
                    for name, full, visible in objects]
         objects.append((shape, mask, mask))
-        _paint(rng, image, mask)
+        _paint(rng, image, mask, colour if cue == 'local' else None)
     image = cv2.GaussianBlur(image, (3, 3), .6)
     return dict(
         image=image,
         colour=colour,
         beacon=beacon,
+        radius=round(_RINGS[0] * radius),
         objects=[(name, visible) for name, _, visible in objects])
 
 
@@ -159,19 +183,20 @@ def _texture(rng, shape, low, high, octaves=(2, 4, 8, 16, 32, 64)):
                          cv2.NORM_MINMAX).reshape(shape)
 
 
-def _draw_beacon(rng, image, colour):
-    """A disc with a dark and a light ring, in one of the corners."""
-    size = len(image)
+def _place_beacon(rng, size):
+    """Centre (x, y) and radius of the beacon, in one of the corners."""
     radius = max(3, round(_BEACON_RADIUS * size))
     inset = rng.integers(round(1.75 * radius), round(2.5 * radius) + 1, 2)
     corner = rng.integers(0, 2, 2)
     x, y = (int(v) for v in np.where(corner, size - 1 - inset, inset))
-    mask = np.zeros((size, size), np.uint8)
-    for scale, value in ((1.6, (20, 20, 20)), (1.3, (245, 245, 245)),
-                         (1, BEACON_COLOURS[colour])):
-        cv2.circle(image, (x, y), round(scale * radius), value, cv2.FILLED)
-    cv2.circle(mask, (x, y), 2 * radius, 1, cv2.FILLED)
-    return (x, y), mask.astype(bool)
+    return (x, y), radius
+
+
+def _draw_beacon(image, centre, radius, colour):
+    """A disc with a dark and a light ring."""
+    values = (20, 20, 20), (245, 245, 245), BEACON_COLOURS[colour]
+    for scale, value in zip(_RINGS, values):
+        cv2.circle(image, centre, round(scale * radius), value, cv2.FILLED)
 
 
 def _shape_mask(rng, shape, size):
@@ -195,26 +220,30 @@ def _shape_mask(rng, shape, size):
     return mask.astype(bool)
 
 
-def _paint(rng, image, mask):
-    """Fill a mask with a textured colour that says nothing of the class."""
+def _paint(rng, image, mask, beacon_colour=None):
+    """Fill a mask with a textured colour, that of a beacon or one that says
+    nothing of the class."""
     ys, xs = np.nonzero(mask)
     window = np.s_[ys.min():ys.max() + 1, xs.min():xs.max() + 1]
     inside = mask[window]
     texture = _texture(rng, (*inside.shape, 1), -35, 35, octaves=(2, 16))
     # muted, so that a beacon stands out
     colour = rng.uniform(40, 215) + rng.uniform(-15, 15, 3)
+    if beacon_colour:
+        colour = np.array(BEACON_COLOURS[beacon_colour])
     painted = (colour + texture).clip(0, 255)
     image[window][inside] = painted[inside].astype(np.uint8)
 
 
-def _write_split(root, split, count, size, seed):
+def _write_split(root, split, count, size, cue, seed):
     for folder in ('images', 'annotations', 'meta'):
         (root / folder).mkdir(exist_ok=True)
         if folder != 'meta':
             (root / folder / split).mkdir()
     images, annotations, labels = [], [], []
     for index in track(range(count), f'Beacons, {split}'):
-        scene = make_scene(np.random.default_rng((*seed, index)), size)
+        scene = make_scene(
+            np.random.default_rng((*seed, index)), size, cue)
         name = f'{index:08d}'
         cv2.imwrite(
             str(root / 'images' / split / f'{name}.jpg'),
@@ -234,7 +263,10 @@ def _write_split(root, split, count, size, seed):
                 file_name=f'{name}.jpg',
                 width=size,
                 height=size,
-                beacon=dict(colour=scene['colour'], centre=scene['beacon'])))
+                beacon=dict(
+                    colour=scene['colour'],
+                    centre=scene['beacon'],
+                    radius=scene['radius'])))
         label = list(BEACON_COLOURS).index(scene['colour'])
         labels.append(f'{name}.jpg {label}\n')
     categories = [
