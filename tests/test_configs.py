@@ -38,8 +38,9 @@ def test_builds(config):
     assert any('spatial_bias' in name for name in model.state_dict()) == (
         'sb_' in config)
     for phase in ('train', 'val', 'test'):
-        dataset = find(DATASETS, cfg[f'{phase}_dataloader'].dataset)
-        assert num_classes_of(model) == {len(dataset.METAINFO['classes'])}
+        dataset = cfg[f'{phase}_dataloader'].dataset
+        metainfo = dataset.get('metainfo') or find(DATASETS, dataset).METAINFO
+        assert num_classes_of(model) == {len(metainfo['classes'])}
         if phase != 'train':
             assert find(METRICS, cfg[f'{phase}_evaluator'])
     if not torch.cuda.is_available():  # where AMP refuses to be built

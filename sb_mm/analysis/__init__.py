@@ -2,9 +2,10 @@ from .benchmark import benchmark
 from .compare import compare
 from .complexity import count_complexity
 from .matrix import run_matrix
+from .receptive_field import receptive_field
 from .table import print_table, write_table
 
 __all__ = [
-    'benchmark', 'compare', 'count_complexity', 'print_table', 'run_matrix',
-    'write_table'
+    'benchmark', 'compare', 'count_complexity', 'print_table',
+    'receptive_field', 'run_matrix', 'write_table'
 ]

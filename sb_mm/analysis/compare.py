@@ -5,8 +5,9 @@ from statistics import mean, stdev
 from mmengine.config import Config
 
 from .complexity import count_complexity
+from .distance import draw_by_distance
 from .table import print_table, write_table
-from .work_dirs import METRICS, Run
+from .work_dirs import METRICS, PERCENT, Run
 
 
 def compare(work_dirs, out=None, baseline=None, shape=None):
@@ -18,8 +19,9 @@ def compare(work_dirs, out=None, baseline=None, shape=None):
 
     Args:
         work_dirs (list[str]): Work dirs of training runs.
-        out (str, optional): Folder to write ``table.md``, ``table.csv`` and
-            ``curves.png`` to. Defaults to None.
+        out (str, optional): Folder to write ``table.md``, ``table.csv``,
+            ``curves.png`` and, for metrics by distance, ``distance.png`` to.
+            Defaults to None.
         baseline (str, optional): Name of the config that the others are
             compared with. Defaults to None, the first.
         shape (tuple[int, int], optional): Size of the image that
@@ -52,6 +54,10 @@ def compare(work_dirs, out=None, baseline=None, shape=None):
     if out:
         write_table(rows, out)
         _draw(groups, Path(out) / 'curves.png')
+        draw_by_distance({
+            runs[0].name: [_last(run) for run in runs]
+            for runs in groups
+        }, Path(out) / 'distance.png')
     return rows
 
 
@@ -64,10 +70,12 @@ def _row(runs, reference, shape):
         values = [_last(r).get(metric) for r in runs if _last(r)]
         if not values or None in values:
             continue
-        row[metric] = _mean(values)
+        decimals = 1 if metric in PERCENT else 3
+        row[metric] = _mean(values, decimals)
         others = [_last(r).get(metric) for r in reference]
         if runs is not reference and None not in others:
-            row[f'Δ {metric}'] = f'{mean(values) - mean(others):+.3f}'
+            difference = mean(values) - mean(others)
+            row[f'Δ {metric}'] = f'{difference:+.{decimals}f}'
         else:
             row[f'Δ {metric}'] = ''
     row['parameters (M)'] = f'{parameters / 1e6:.3f}'
@@ -83,10 +91,11 @@ def _last(run):
     return run.metrics[max(run.metrics)] if run.metrics else {}
 
 
-def _mean(values):
-    if len(values) == 1:
-        return f'{values[0]:.3f}'
-    return f'{mean(values):.3f} ± {stdev(values):.3f}'
+def _mean(values, decimals):
+    text = f'{mean(values):.{decimals}f}'
+    if len(values) > 1:
+        text += f' ± {stdev(values):.{decimals}f}'
+    return text
 
 
 def _differences(run, reference):

@@ -6,13 +6,19 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-#: Metrics of the standard evaluators and their names in the field.
+#: Metrics of the evaluators, and their names in the field.
 METRICS = {
     'coco/bbox_mAP': 'box AP',
     'coco/segm_mAP': 'mask AP',
     'mIoU': 'mIoU',
-    'accuracy/top1': 'top-1'
+    'accuracy/top1': 'top-1',
+    'shape_acc/seen': 'shape, seen',
+    'shape_acc/unseen': 'shape, unseen',
+    'colour_acc/seen': 'colour, seen',
+    'colour_acc/unseen': 'colour, unseen'
 }
+#: Those that are in percent.
+PERCENT = {*METRICS.values()} - {'box AP', 'mask AP'}
 #: Where two runs of one experiment may differ.
 _PER_RUN = ('work_dir', 'resume', 'load_from', 'launcher', 'randomness',
             'custom_imports')
@@ -58,8 +64,8 @@ class Run:
                     self.losses[step] = record['loss']
                 elif METRICS.keys() & record.keys():
                     self.metrics[step] = {
-                        name: record[key]
-                        for key, name in METRICS.items() if key in record
+                        METRICS.get(key, key): value
+                        for key, value in record.items()
                     }
 
     @property

@@ -1,0 +1,8 @@
+_base_ = './r50_probe.py'
+model = dict(
+    backbone=dict(plugins=[
+        dict(
+            cfg=dict(type='NonLocal2d'),
+            stages=(False, True),
+            position='after_conv2')
+    ]))

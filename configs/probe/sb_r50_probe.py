@@ -1,0 +1,2 @@
+_base_ = './r50_probe.py'
+model = dict(backbone=dict(type='SBResNet', sb_stages=(False, True)))
