@@ -8,6 +8,7 @@ from torch import nn
 from sb_mm.checkpoints import from_authors
 from sb_mm.models import SpatialBias
 from sb_mm.models.mmdet_resnet import SBBottleneck
+from sb_mm.models.residual_block import _Stack
 from sb_mm.models.spatial_bias import PointwiseConv2d
 
 AUTHORS_BLOCKS = (
@@ -73,6 +74,29 @@ def test_pointwise_convolution_equals_the_convolution(bias):
         layer(x[:, :5])
     with torch.autocast('cpu', torch.bfloat16):
         assert layer(x).dtype == plain(x).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize('rectify', [True, False])
+@pytest.mark.parametrize('memory_format',
+                         [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+def test_stack_equals_relu_and_concatenation(rectify, memory_format, dtype):
+    results = []
+    for one_pass in (True, False):
+        torch.manual_seed(0)
+        features, maps = (
+            torch.randn(2, c, 5, 7).to(dtype).contiguous(
+                memory_format=memory_format).requires_grad_() for c in (16, 3))
+        if one_pass:
+            out = _Stack.apply(features, maps, rectify)
+            assert out.is_contiguous(memory_format=memory_format)
+        else:
+            rectified = F.relu(features) if rectify else features
+            out = torch.cat([rectified, maps], dim=1)
+        weight = torch.randn(out.shape)
+        (out * weight).sum().backward()
+        results.append((out, features.grad, maps.grad))
+    assert all(map(torch.equal, *results))
 
 
 def test_deterministic():

@@ -3,11 +3,47 @@
 The classes here are mixins over the blocks of a toolbox. All toolboxes name
 the layers of their blocks alike: ``conv1``, ``norm1``, ``conv2``, …
 """
-from torch import cat, channels_last
-from torch.nn import Conv2d
+import torch
+from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from .spatial_bias import PointwiseConv2d, SpatialBias
+from .spatial_bias import PointwiseConv2d, SpatialBias, is_traced
+
+
+class _Stack(torch.autograd.Function):
+    """Stack maps on features, rectified on the way: one pass over the features
+    and one copy of them, where ReLU and concatenation need two."""
+
+    @staticmethod
+    def forward(ctx, features, maps, rectify):
+        n, c, h, w = features.shape
+        memory_format = torch.contiguous_format
+        if not features.is_contiguous() and features.is_contiguous(
+                memory_format=torch.channels_last):
+            memory_format = torch.channels_last
+        out = torch.empty((n, c + maps.size(1), h, w),
+                          dtype=features.dtype,
+                          device=features.device,
+                          memory_format=memory_format)
+        if rectify:
+            torch.clamp_min(features, 0, out=out[:, :c])
+        else:
+            out[:, :c] = features
+        out[:, c:] = maps
+        ctx.channels, ctx.rectify = c, rectify
+        ctx.save_for_backward(*([out] if rectify else []))
+        return out
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):
+        c = ctx.channels
+        features, maps = grad[:, :c], grad[:, c:]
+        if ctx.rectify:
+            out, = ctx.saved_tensors
+            features = torch.ops.aten.threshold_backward(
+                features, out[:, :c], 0)
+        return features, maps, None
 
 
 class SBBlockMixin:
@@ -36,7 +72,7 @@ class SBBlockMixin:
         })
         reader = getattr(self, self.reader)
         conv = type(reader)
-        if conv is Conv2d and reader.kernel_size == (1, 1):
+        if conv is nn.Conv2d and reader.kernel_size == (1, 1):
             conv = PointwiseConv2d
         widened = conv(
             reader.in_channels + self.spatial_bias.num_maps,
@@ -57,24 +93,26 @@ class SBBlockMixin:
             getattr(self, self.reader).weight
         ]
 
-    def stack_maps(self, features, source):
+    def stack_maps(self, features, source, rectify):
         """Stack the bias maps on features.
 
         Args:
             features (Tensor): Shape (N, C, H', W').
             source (Tensor): What the maps are computed from, of shape
                 (N, in_channels, H, W).
+            rectify (bool): Whether the features still have to go through the
+                activation of the block.
 
         Returns:
             Tensor: Shape (N, C + num_maps, H', W').
         """
         maps = self.spatial_bias(source, features.shape[-2:])
         maps = maps.to(features.dtype)
-        if not features.is_contiguous() and features.is_contiguous(
-                memory_format=channels_last):
-            # or else the stack would lose the format
-            maps = maps.contiguous(memory_format=channels_last)
-        return cat([features, maps], dim=1)
+        if rectify and (is_traced() or not isinstance(self.relu, nn.ReLU)):
+            features, rectify = self.relu(features), False
+        if is_traced():  # compilers fuse this by themselves
+            return torch.cat([features, maps], dim=1)
+        return _Stack.apply(features, maps, rectify)
 
     def read_plain_weights(self, state_dict, prefix):
         """Complete the weights of a plain block, in place.
@@ -99,7 +137,7 @@ class SBBlockMixin:
             return False
         columns = weight.new_zeros(
             weight.size(0), num_maps, *weight.shape[2:])
-        state_dict[key] = cat([weight, columns], dim=1)
+        state_dict[key] = torch.cat([weight, columns], dim=1)
         for name, value in self.spatial_bias.state_dict().items():
             state_dict.setdefault(f'{prefix}spatial_bias.{name}', value)
         return True
@@ -137,8 +175,8 @@ class SBBasicBlockMixin(SBBlockMixin):
     reader = 'conv2'
 
     def _inner_forward(self, x):
-        out = self.relu(self.norm1(self.conv1(x)))
-        out = self.stack_maps(out, x)
+        out = self.norm1(self.conv1(x))
+        out = self.stack_maps(out, x, rectify=True)
         out = self.norm2(self.conv2(out))
         return self._add_identity(out, x)
 
@@ -155,9 +193,11 @@ class SBBottleneckMixin(SBBlockMixin):
     def _inner_forward(self, x):
         out = self.relu(self.norm1(self.conv1(x)))
         out = source = self._forward_plugins(out, 1)
-        out = self.relu(self.norm2(self.conv2(out)))
-        out = self._forward_plugins(out, 2)
-        out = self.stack_maps(out, source)
+        out = self.norm2(self.conv2(out))
+        plugins = getattr(self, 'after_conv2_plugin_names', ())
+        if plugins:
+            out = self._forward_plugins(self.relu(out), 2)
+        out = self.stack_maps(out, source, rectify=not plugins)
         del source  # conv3 and the addition are where memory peaks
         out = self.norm3(self.conv3(out))
         out = self._forward_plugins(out, 3)

@@ -12,6 +12,11 @@ from torch import Tensor, nn
 _is_compiling = getattr(torch.compiler, 'is_compiling', lambda: False)
 
 
+def is_traced():
+    """bool: Whether ``torch.compile`` or ``torch.jit.trace`` is looking."""
+    return _is_compiling() or torch.jit.is_tracing()
+
+
 @MODELS.register_module()
 class PointwiseConv2d(nn.Conv2d):
     """1x1 convolution that is a plain matrix product on the CPU.
@@ -38,8 +43,7 @@ class PointwiseConv2d(nn.Conv2d):
             Tensor: Shape (N, out_channels, H, W).
         """
         if (x.device.type != 'cpu' or not x.is_contiguous()
-                or x.size(1) != self.in_channels or _is_compiling()
-                or torch.jit.is_tracing()):
+                or x.size(1) != self.in_channels or is_traced()):
             return super().forward(x)
         # matmul would copy the features in training, to have one product
         weight = self.weight.flatten(1).expand(x.size(0), -1, -1)
@@ -219,7 +223,7 @@ def _cached(build):
     cached = lru_cache(maxsize=1024)(build)
 
     def matrix(in_size, out_size, device, dtype):
-        if _is_compiling() or torch.jit.is_tracing():
+        if is_traced():
             return build(in_size, out_size, device, dtype)
         # a tensor made in inference mode could not be used in training
         with torch.inference_mode(False), torch.no_grad():
