@@ -4,6 +4,7 @@ from copy import deepcopy
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
+from mmengine.runner import find_latest_checkpoint
 
 from .checks import InputError, check_checkpoint, check_data, check_weights
 
@@ -31,8 +32,7 @@ def prepare_train(args):
                              f'{args.config}')
         cfg.auto_scale_lr.enable = True
     if args.resume:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+        _use_resume(cfg, args.resume)
     if cfg.get('load_from'):
         check_checkpoint(cfg.load_from)
     check_data(cfg, 'train', 'val')
@@ -81,6 +81,15 @@ def _load(args):
         Path('work_dirs') / Path(args.config).stem)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return cfg
+
+
+def _use_resume(cfg, checkpoint):
+    if checkpoint == 'auto':
+        checkpoint = None
+        if not find_latest_checkpoint(cfg.work_dir):
+            return  # nothing to go on from: begin as the config says
+    cfg.resume = True
+    cfg.load_from = checkpoint
 
 
 def _use_amp(cfg):
