@@ -1,0 +1,3 @@
+from .bias import show_bias
+
+__all__ = ['show_bias']

@@ -1,0 +1,177 @@
+"""The bias maps that a trained network adds to its blocks."""
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.registry import MODELS, VISUALIZERS, init_default_scope
+from mmengine.runner import load_checkpoint
+
+from ..analysis.table import print_table, write_table
+from ..apis.checks import check_checkpoint
+from ..models import SpatialBias
+
+
+def show_bias(config,
+              checkpoint,
+              images,
+              out='work_dirs/bias',
+              vis_backends=('LocalVisBackend', ),
+              cfg_options=None):
+    """Draw the bias maps of every SB block over images, and measure what the
+    blocks would do without.
+
+    A picture for each image and stage has a row for each block and a column
+    for each map. The effect of a block's bias is
+    ``‖y - y₀‖ / ‖y‖`` of the block's output y and the output y₀ with its maps
+    set to zero, the input being the same.
+
+    Args:
+        config (str): Config file of the model.
+        checkpoint (str): Its weights.
+        images (list[str]): Image files.
+        out (str): Folder for the pictures, ``table.md`` and ``table.csv``.
+            Defaults to 'work_dirs/bias'.
+        vis_backends (Sequence[str]): MMEngine's backends that the pictures
+            and effects go to. Defaults to files.
+        cfg_options (dict, optional): Settings to override. Defaults to None.
+
+    Returns:
+        list[dict]: For each image and block the largest value of its maps and
+        the effect.
+
+    Raises:
+        FileNotFoundError: If the config or an image does not exist.
+        InputError: If the checkpoint does not exist.
+        ValueError: If the model has no SB block.
+    """
+    missing = [name for name in (config, *images) if not Path(name).is_file()]
+    if missing:
+        raise FileNotFoundError(f'no such file: {", ".join(missing)}')
+    check_checkpoint(checkpoint)
+    cfg = Config.fromfile(config)
+    cfg.merge_from_dict(cfg_options or {})
+    init_default_scope(cfg.default_scope)
+    cfg.model.pop('pretrained', None)
+    cfg.model.backbone.init_cfg = None
+    model = MODELS.build(cfg.model)
+    model.eval()
+    blocks = _sb_blocks(model.backbone)
+    if not blocks:
+        raise ValueError(f'the model of {config} has no SB block')
+    load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
+    visualizer = VISUALIZERS.build({
+        **cfg.visualizer, 'name': f'bias of {out}',
+        'save_dir': out,
+        'vis_backends': [dict(type=name) for name in vis_backends]
+    })
+    pipeline = Compose([
+        transform for transform in cfg.test_dataloader.dataset.pipeline
+        if 'Annotations' not in transform.type
+    ])
+
+    rows = []
+    for step, path in enumerate(images):
+        # MMDetection's samples want an id
+        data = pseudo_collate([pipeline(dict(img_path=path, img_id=step))])
+        inputs = model.data_preprocessor(data)['inputs']
+        maps, effects = _measure(model.backbone, blocks, inputs)
+        picture = _picture(inputs[0])
+        for stage, names in groupby(blocks, lambda name: name.split('.')[0]):
+            visualizer.add_image(
+                f'{Path(path).stem}_{stage}',
+                _draw(picture, {name: maps[name] for name in names}, effects),
+                step)
+        visualizer.add_scalars(
+            {f'effect/{name}': value for name, value in effects.items()}, step)
+        rows += [{
+            'image': Path(path).name,
+            'block': name,
+            'largest value': f'{maps[name].max():.2f}',
+            'effect': f'{effects[name]:.3f}'
+        } for name in blocks]
+    visualizer.close()
+    print_table(rows)
+    write_table(rows, out)
+    return rows
+
+
+def _sb_blocks(backbone):
+    """dict[str, tuple[nn.Module, nn.Module]]: Block and SB layer by the name
+    of the block."""
+    blocks = {}
+    for name, module in backbone.named_modules():
+        if isinstance(module, SpatialBias):
+            block = name.rpartition('.')[0]
+            blocks[block] = backbone.get_submodule(block), module
+    return blocks
+
+
+@torch.no_grad()
+def _measure(backbone, blocks, inputs):
+    """Maps, and effect, of every block for the first image of the inputs."""
+    maps, seen = {}, {}
+    hooks = []
+    for name, (block, layer) in blocks.items():
+        hooks += [
+            layer.relu.register_forward_hook(
+                lambda _, args, out, name=name: maps.update({name: out[0]})),
+            block.register_forward_hook(
+                lambda _, args, out, name=name: seen.update(
+                    {name: (args[0], out)}))
+        ]
+    backbone(inputs)
+    for hook in hooks:
+        hook.remove()
+    effects = {}
+    for name, (block, layer) in blocks.items():
+        x, y = seen[name]
+        hook = layer.relu.register_forward_hook(
+            lambda _, args, out: torch.zeros_like(out))
+        effects[name] = ((y - block(x)).norm() / y.norm()).item()
+        hook.remove()
+    return maps, effects
+
+
+def _picture(x):
+    """A grey picture of a normalised image of shape (3, H, W)."""
+    x = x.mean(0)
+    return ((x - x.min()) / (x.max() - x.min())).numpy()
+
+
+def _draw(picture, maps, effects):
+    """The maps of the blocks of a stage over a picture, as an RGB image."""
+    import matplotlib
+    matplotlib.use('Agg')
+    import matplotlib.pyplot as plt
+    height, width = picture.shape
+    columns = 1 + len(next(iter(maps.values())))
+    figure, axes = plt.subplots(
+        len(maps),
+        columns,
+        figsize=(2.2 * columns + .8, 2.3 * len(maps) * height / width + .4),
+        squeeze=False,
+        layout='constrained')
+    for line, (name, values) in zip(axes, maps.items()):
+        line[0].imshow(picture, cmap='gray')
+        line[0].set_title(f'{name}: effect {effects[name]:.2f}', fontsize=10)
+        top = max(values.max().item(), 1e-6)
+        for i, (axis, value) in enumerate(zip(line[1:], values)):
+            axis.imshow(picture, cmap='gray')
+            shown = axis.imshow(
+                value.numpy(),
+                cmap='viridis',
+                vmin=0,
+                vmax=top,
+                alpha=.7,
+                extent=(-.5, width - .5, height - .5, -.5))
+            axis.set_title(f'map {i}', fontsize=10)
+        figure.colorbar(shown, ax=line.tolist(), shrink=.8)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    figure.canvas.draw()
+    image = np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
+    plt.close(figure)
+    return image
