@@ -1,3 +1,4 @@
+import csv
 import os
 import pickle
 import re
@@ -57,6 +58,17 @@ def test_resume_goes_on_from_the_checkpoint(run_tool, tiny, trained,
     assert before.keys() == after.keys()
     assert {int(state['step']) for state in before.values()} == {4}
     assert {int(state['step']) for state in after.values()} == {5}
+
+
+def test_resume_without_a_checkpoint_begins_as_the_config_says(
+        run_tool, tiny, trained, tmp_path):
+    result = run_tool('train.py', CONFIG, '--work-dir', tmp_path / 'new',
+                      '--resume', '--cfg-options', *tiny,
+                      'train_cfg.max_iters=1',
+                      f'load_from={trained / "iter_4.pth"}')
+    assert not result.returncode, result.stdout
+    assert f'Load checkpoint from {trained / "iter_4.pth"}' in result.stdout
+    assert 'resumed epoch' not in result.stdout
 
 
 def test_test_prints_ap_dumps_and_draws(run_tool, tiny, trained, tmp_path):
@@ -294,3 +306,53 @@ def test_make_beacons(run_tool, tmp_path):
     result = run_tool('make_beacons.py', 'mine')
     assert result.returncode == 1
     assert 'left alone' in result.stdout and 'Traceback' not in result.stdout
+
+
+def test_show_bias(run_tool, tiny, trained, beacons, tmp_path):
+    checkpoint = torch.load(trained / 'iter_4.pth', weights_only=False)
+    # a block that does not read its maps has no effect
+    checkpoint['state_dict']['backbone.layer1.0.conv2.weight'][:, 8:] = 0
+    torch.save(checkpoint, tmp_path / 'model.pth')
+    images = sorted((beacons / 'images/validation').iterdir())[:2]
+    result = run_tool('show_bias.py', CONFIG, 'model.pth', *images, '--out',
+                      'bias', '--vis-backends', 'LocalVisBackend',
+                      'TensorboardVisBackend', '--cfg-options', *tiny)
+    assert not result.returncode, result.stdout
+    pictures = {path.name for path in tmp_path.glob('bias/*/vis_image/*')}
+    assert pictures == {
+        f'{image.stem}_layer{stage}_{step}.png'
+        for step, image in enumerate(images) for stage in (1, 2, 3)
+    }
+    assert list(tmp_path.glob('bias/*/events*'))
+    with open(tmp_path / 'bias/table.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * 6  # SB in stages 1 to 3 of a ResNet-18
+    for row in rows:
+        assert (float(row['effect']) == 0) == (row['block'] == 'layer1.0')
+        assert float(row['largest value']) > 0
+
+
+def test_show_bias_says_what_is_missing(run_tool, tiny, trained, beacons):
+    image = beacons / 'images/validation/00000000.jpg'
+    plain = ROOT / 'configs/beacons/maskrcnn_r50_beacons.py'
+    for args, message in (
+        ((CONFIG, trained / 'iter_4.pth', 'gone.jpg'), 'no such file: gone'),
+        ((CONFIG, 'gone.pth', image), 'gone.pth does not exist'),
+        ((plain, trained / 'iter_4.pth', image), 'has no SB block')):
+        result = run_tool('show_bias.py', *args)
+        assert result.returncode == 1
+        assert message in result.stdout and 'Traceback' not in result.stdout
+
+
+def test_fill_tables(run_tool, tmp_path):
+    (tmp_path / 'table.md').write_text('| a |\n')
+    document = tmp_path / 'doc.md'
+    text = 'one\n<!-- table: table.md -->\n{}<!-- end -->\ntwo\n'
+    document.write_text(text.format('old\n'))
+    for _ in range(2):
+        assert not run_tool('fill_tables.py', 'doc.md').returncode
+        assert document.read_text() == text.format('| a |\n')
+    (tmp_path / 'table.md').unlink()
+    result = run_tool('fill_tables.py', 'doc.md')
+    assert result.returncode == 1 and 'table.md' in result.stdout
+    assert document.read_text() == text.format('| a |\n')

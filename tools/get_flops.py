@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
+from mmengine.registry import MODELS
 
-from sb_mm.analysis import count_complexity, print_table
+from sb_mm.analysis import (count_complexity, print_table,
+                            receptive_field)
 
 
 def parse_args():
@@ -22,12 +24,23 @@ def parse_args():
         metavar=('H', 'W'),
         help="size of the image in pixels (default: the config's)")
     parser.add_argument(
+        '--receptive-field',
+        action='store_true',
+        help="also find the receptive field of the backbone's last output")
+    parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
         metavar='KEY=VALUE',
         help='override settings of every config')
     return parser.parse_args()
+
+
+def field(cfg):
+    backbone = MODELS.build(cfg.model.backbone)
+    backbone.eval()
+    found = receptive_field(lambda x: backbone(x)[-1])
+    return f'{found[1] - found[0] + 1} px' if found else 'the whole image'
 
 
 def main():
@@ -43,7 +56,8 @@ def main():
             'parameters': parameters,
             'to the first': f'{parameters - first:+}' if rows else '',
             'multiply-adds': f'{flops / 1e6:.1f} M',
-            'at': '{}×{}'.format(*shape)
+            'at': '{}×{}'.format(*shape),
+            'receptive field': field(cfg) if args.receptive_field else ''
         })
     print_table(rows)
 

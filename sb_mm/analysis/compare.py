@@ -72,6 +72,8 @@ def _row(runs, reference, shape):
             continue
         decimals = 1 if metric in PERCENT else 3
         row[metric] = _mean(values, decimals)
+        if ', ' in metric:  # parts of another metric
+            continue
         others = [_last(r).get(metric) for r in reference]
         if runs is not reference and None not in others:
             difference = mean(values) - mean(others)
@@ -81,6 +83,7 @@ def _row(runs, reference, shape):
     row['parameters (M)'] = f'{parameters / 1e6:.3f}'
     row[f'multiply-adds (G, {shape[0]}×{shape[1]})'] = f'{flops / 1e9:.2f}'
     row[f'{run.unit}s'] = str(run.planned)
+    row['minutes'] = f'{mean(r.minutes for r in runs):.1f}'
     row['seeds'] = ', '.join(str(r.seed) for r in runs)
     row['status'] = run.status
     row['differs in'] = ', '.join(_differences(run, reference[0]))

@@ -2,7 +2,7 @@
 import torch
 
 
-def receptive_field(network, width=2048, period=64):
+def receptive_field(network, width=2048, period=32):
     """Find what an output can depend on, by what a NaN in the input spoils.
 
     Unlike a gradient, a NaN passes every operation whatever the weights are,
@@ -13,7 +13,7 @@ def receptive_field(network, width=2048, period=64):
             shape (1, C, h, w) whose strides divide ``period``.
         width (int): Width of the image to try in pixels; fields that do not
             fit into it count as the whole image. Defaults to 2048.
-        period (int): Number of neighbouring columns to try. Defaults to 64.
+        period (int): Number of neighbouring columns to try. Defaults to 32.
 
     Returns:
         tuple[int, int] or None: The first and the last column of the input

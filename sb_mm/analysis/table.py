@@ -1,5 +1,6 @@
 """Tables on the terminal, in Markdown and in CSV."""
 import csv
+import re
 from pathlib import Path
 
 from rich.console import Console
@@ -38,3 +39,33 @@ def write_table(rows, folder):
     (folder / 'table.md').write_text(''.join(
         f'| {" | ".join(line)} |\n'
         for line in [columns, ['---'] * len(columns), *lines]))
+
+
+def fill_tables(document):
+    """Put the tables that a document names into it.
+
+    What stands between ``<!-- table: FILE -->`` and ``<!-- end -->`` is
+    replaced by the content of the file.
+
+    Args:
+        document (str or Path): Markdown file, changed in place.
+
+    Returns:
+        list[str]: The files.
+
+    Raises:
+        FileNotFoundError: If a file does not exist; nothing is changed then.
+        ValueError: If the document names none.
+    """
+    document, files = Path(document), []
+
+    def fill(mark):
+        files.append(mark[2])
+        return f'{mark[1]}\n{Path(mark[2]).read_text().strip()}\n{mark[3]}'
+
+    text = re.sub(r'(<!-- table: (\S+) -->).*?(<!-- end -->)', fill,
+                  document.read_text(), flags=re.S)
+    if not files:
+        raise ValueError(f'{document} names no table')
+    document.write_text(text)
+    return files

@@ -15,7 +15,8 @@ METRICS = {
     'shape_acc/seen': 'shape, seen',
     'shape_acc/unseen': 'shape, unseen',
     'colour_acc/seen': 'colour, seen',
-    'colour_acc/unseen': 'colour, unseen'
+    'colour_acc/unseen': 'colour, unseen',
+    'colour_chance/unseen': 'chance of colour, unseen'
 }
 #: Those that are in percent.
 PERCENT = {*METRICS.values()} - {'box AP', 'mask AP'}
@@ -37,6 +38,7 @@ class Run:
     path: Path
     cfg: Config = field(init=False)
     losses: dict = field(init=False, default_factory=dict)
+    seconds: dict = field(init=False, default_factory=dict)
     metrics: dict = field(init=False, default_factory=dict)
 
     def __post_init__(self):
@@ -62,6 +64,7 @@ class Run:
                 if 'loss' in record:
                     step = record['step']
                     self.losses[step] = record['loss']
+                    self.seconds[step] = record.get('time', 0)
                 elif METRICS.keys() & record.keys():
                     self.metrics[step] = {
                         METRICS.get(key, key): value
@@ -75,6 +78,13 @@ class Run:
         if not pointer.is_file():
             return 0
         return int(re.search(r'_(\d+)\.pth', pointer.read_text())[1])
+
+    @property
+    def minutes(self):
+        """float: Time of the training, without evaluations."""
+        steps = sorted(self.seconds)
+        return sum((step - before) * self.seconds[step]
+                   for before, step in zip([0, *steps], steps)) / 60
 
     @property
     def status(self):

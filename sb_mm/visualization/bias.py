@@ -136,8 +136,8 @@ def _measure(backbone, blocks, inputs):
 
 
 def _picture(x):
-    """A grey picture of a normalised image of shape (3, H, W)."""
-    x = x.mean(0)
+    """What imshow takes, of a normalised image of shape (3, H, W)."""
+    x = x.permute(1, 2, 0)
     return ((x - x.min()) / (x.max() - x.min())).numpy()
 
 
@@ -146,7 +146,8 @@ def _draw(picture, maps, effects):
     import matplotlib
     matplotlib.use('Agg')
     import matplotlib.pyplot as plt
-    height, width = picture.shape
+    height, width, _ = picture.shape
+    grey = picture.mean(2)
     columns = 1 + len(next(iter(maps.values())))
     figure, axes = plt.subplots(
         len(maps),
@@ -155,11 +156,11 @@ def _draw(picture, maps, effects):
         squeeze=False,
         layout='constrained')
     for line, (name, values) in zip(axes, maps.items()):
-        line[0].imshow(picture, cmap='gray')
+        line[0].imshow(picture)
         line[0].set_title(f'{name}: effect {effects[name]:.2f}', fontsize=10)
         top = max(values.max().item(), 1e-6)
         for i, (axis, value) in enumerate(zip(line[1:], values)):
-            axis.imshow(picture, cmap='gray')
+            axis.imshow(grey, cmap='gray')
             shown = axis.imshow(
                 value.numpy(),
                 cmap='viridis',
