@@ -10,27 +10,33 @@ from torch.utils.checkpoint import checkpoint
 from .spatial_bias import PointwiseConv2d, SpatialBias, is_traced
 
 
-class _Stack(torch.autograd.Function):
+def _stack(features, maps, rectify):
     """Stack maps on features, rectified on the way: one pass over the features
     and one copy of them, where ReLU and concatenation need two."""
+    n, c, h, w = features.shape
+    memory_format = torch.contiguous_format
+    if not features.is_contiguous() and features.is_contiguous(
+            memory_format=torch.channels_last):
+        memory_format = torch.channels_last
+    out = torch.empty((n, c + maps.size(1), h, w),
+                      dtype=features.dtype,
+                      device=features.device,
+                      memory_format=memory_format)
+    if rectify:
+        torch.clamp_min(features, 0, out=out[:, :c])
+    else:
+        out[:, :c] = features
+    out[:, c:] = maps
+    return out
+
+
+class _Stack(torch.autograd.Function):
+    """:func:`_stack`, with its gradient."""
 
     @staticmethod
     def forward(ctx, features, maps, rectify):
-        n, c, h, w = features.shape
-        memory_format = torch.contiguous_format
-        if not features.is_contiguous() and features.is_contiguous(
-                memory_format=torch.channels_last):
-            memory_format = torch.channels_last
-        out = torch.empty((n, c + maps.size(1), h, w),
-                          dtype=features.dtype,
-                          device=features.device,
-                          memory_format=memory_format)
-        if rectify:
-            torch.clamp_min(features, 0, out=out[:, :c])
-        else:
-            out[:, :c] = features
-        out[:, c:] = maps
-        ctx.channels, ctx.rectify = c, rectify
+        out = _stack(features, maps, rectify)
+        ctx.channels, ctx.rectify = features.size(1), rectify
         ctx.save_for_backward(*([out] if rectify else []))
         return out
 
@@ -112,7 +118,8 @@ class SBBlockMixin:
             features, rectify = self.relu(features), False
         if is_traced():  # compilers fuse this by themselves
             return torch.cat([features, maps], dim=1)
-        return _Stack.apply(features, maps, rectify)
+        stack = _Stack.apply if torch.is_grad_enabled() else _stack
+        return stack(features, maps, rectify)
 
     def read_plain_weights(self, state_dict, prefix):
         """Complete the weights of a plain block, in place.

@@ -40,11 +40,19 @@ class PointwiseConv2d(nn.Conv2d):
             x (Tensor): Shape (N, in_channels, H, W).
 
         Returns:
-            Tensor: Shape (N, out_channels, H, W).
+            Tensor: Shape (N, out_channels, H, W). On the CPU it is contiguous
+            whatever the memory format of ``x`` if there are but a few output
+            channels: norms and products of those are slow in channels_last.
         """
-        if (x.device.type != 'cpu' or not x.is_contiguous()
-                or x.size(1) != self.in_channels or is_traced()):
+        channels_last = not x.is_contiguous() and x.is_contiguous(
+            memory_format=torch.channels_last)
+        if (x.device.type != 'cpu' or x.size(1) != self.in_channels
+                or not (channels_last or x.is_contiguous()) or is_traced()):
             return super().forward(x)
+        if channels_last and self.out_channels >= 16:
+            x = x.permute(0, 2, 3, 1)
+            return F.linear(x, self.weight.flatten(1),
+                            self.bias).permute(0, 3, 1, 2)
         # matmul would copy the features in training, to have one product
         weight = self.weight.flatten(1).expand(x.size(0), -1, -1)
         out = torch.bmm(weight, x.flatten(2)).unflatten(2, x.shape[2:])

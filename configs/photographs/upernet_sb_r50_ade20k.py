@@ -1,0 +1,3 @@
+_base_ = './upernet_r50_ade20k.py'
+model = dict(
+    backbone=dict(type='SBResNetV1c', sb_stages=(True, True, True, False)))
