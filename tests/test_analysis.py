@@ -4,7 +4,7 @@ import re
 import shutil
 
 import pytest
-from conftest import ROOT
+from conftest import DEMO, ROOT
 
 from sb_mm.analysis import compare
 from sb_mm.analysis.complexity import count_flops
@@ -94,6 +94,24 @@ def test_compare_averages_nothing_that_differs(trained, tmp_path):
         compare(runs, baseline='gone')
     with pytest.raises(FileNotFoundError, match='no work dir'):
         compare([tmp_path / 'out'])
+
+
+def test_later_evaluation_of_the_last_checkpoint_counts(
+        run_tool, tiny, trained, tmp_path):
+    path = tmp_path / 'run'
+    shutil.copytree(trained, path)
+    log, = path.glob('*/vis_data/scalars.json')
+    log.write_text(''.join(
+        line for line in log.read_text().splitlines(True) if 'mAP' not in line))
+    assert not Run(path).metrics
+    for name, ap in (('iter_2.pth', None), ('iter_4.pth', 'box AP')):
+        result = run_tool('test.py', DEMO, path / name, '--work-dir', path,
+                          '--cfg-options', *tiny)
+        assert not result.returncode, result.stdout
+        metrics = Run(path).metrics.get(4, {})
+        assert (ap in metrics) == bool(ap)
+    printed = re.search(r'^coco/bbox_mAP: (.*)', result.stdout, re.M)[1]
+    assert metrics['box AP'] == float(printed)
 
 
 def test_flops_count_the_operations_of_sb():

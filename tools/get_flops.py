@@ -10,8 +10,8 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 from mmengine.registry import MODELS
 
-from sb_mm.analysis import (count_complexity, print_table,
-                            receptive_field)
+from sb_mm.analysis import (count_complexity, print_table, receptive_field,
+                            write_table)
 
 
 def parse_args():
@@ -27,6 +27,8 @@ def parse_args():
         '--receptive-field',
         action='store_true',
         help="also find the receptive field of the backbone's last output")
+    parser.add_argument(
+        '--out', metavar='DIR', help='write table.md and table.csv there')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -60,6 +62,8 @@ def main():
             'receptive field': field(cfg) if args.receptive_field else ''
         })
     print_table(rows)
+    if args.out:
+        write_table(rows, args.out)
 
 
 if __name__ == '__main__':

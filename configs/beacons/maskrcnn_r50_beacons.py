@@ -84,9 +84,10 @@ val_dataloader = dict(
         pipeline=test_pipeline))
 test_dataloader = val_dataloader
 val_evaluator = dict(
-    type='CocoMetric',
+    type='BeaconsMetric',
     ann_file=data_root + 'annotations/instances_validation.json',
-    metric=['bbox', 'segm'])
+    metric=['bbox', 'segm'],
+    distances=(0, 60, 100, 140, 180, 240))
 test_evaluator = val_evaluator
 
 max_iters = 200

@@ -66,18 +66,23 @@ class Run:
                     self.losses[step] = record['loss']
                     self.seconds[step] = record.get('time', 0)
                 elif METRICS.keys() & record.keys():
-                    self.metrics[step] = {
-                        METRICS.get(key, key): value
-                        for key, value in record.items()
-                    }
+                    self.metrics[step] = _named(record)
+        for results in sorted(self.path.glob('*/*.json')):
+            # tools/test.py with this work dir evaluated the weights again
+            tested = Config.fromfile(results.parent / 'vis_data/config.py')
+            if Path(tested.load_from or '').stem == self.last_checkpoint:
+                self.metrics[step] = _named(json.loads(results.read_text()))
+
+    @property
+    def last_checkpoint(self):
+        """str: Name of the last checkpoint, without its folder."""
+        pointer = self.path / 'last_checkpoint'
+        return Path(pointer.read_text()).stem if pointer.is_file() else ''
 
     @property
     def reached(self):
         """int: The epoch or iteration of the last checkpoint."""
-        pointer = self.path / 'last_checkpoint'
-        if not pointer.is_file():
-            return 0
-        return int(re.search(r'_(\d+)\.pth', pointer.read_text())[1])
+        return int(self.last_checkpoint.rpartition('_')[2] or 0)
 
     @property
     def minutes(self):
@@ -109,6 +114,10 @@ class Run:
             for key, value in _flatten(self.cfg.to_dict()).items()
             if key.split('.')[0] not in _PER_RUN
         }
+
+
+def _named(record):
+    return {METRICS.get(key, key): value for key, value in record.items()}
 
 
 def _flatten(value, prefix=''):
