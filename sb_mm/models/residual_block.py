@@ -184,7 +184,8 @@ class SBBasicBlockMixin(SBBlockMixin):
     def _inner_forward(self, x):
         out = self.norm1(self.conv1(x))
         out = self.stack_maps(out, x, rectify=True)
-        out = self.norm2(self.conv2(out))
+        out = self.conv2(out)
+        out = self.norm2(out)
         return self._add_identity(out, x)
 
 
@@ -205,8 +206,9 @@ class SBBottleneckMixin(SBBlockMixin):
         if plugins:
             out = self._forward_plugins(self.relu(out), 2)
         out = self.stack_maps(out, source, rectify=not plugins)
-        del source  # conv3 and the addition are where memory peaks
-        out = self.norm3(self.conv3(out))
+        del source  # memory peaks in norm3: hold nothing that it does not need
+        out = self.conv3(out)
+        out = self.norm3(out)
         out = self._forward_plugins(out, 3)
         return self._add_identity(out, x)
 
