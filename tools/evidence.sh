@@ -32,10 +32,7 @@ table() {
 table networks $out/probe "${networks[@]/%/_probe}"
 table ablation $out/probe "${variants[@]/%/_probe}"
 
-python tools/make_beacons.py data/beacons --num-train 800 --num-val 60
-[ -e work_dirs/r50_beacons/iter_50.pth ] ||
-    python tools/train.py configs/beacons/r50_beacons.py
-python tools/run_matrix.py configs/comparison/maskrcnn_{r50,gc_r16_r50,sb_r50}_beacons.py \
+python tools/run_matrix.py configs/probe/maskrcnn_{r50,gc_r16_r50,sb_r50}_beacons.py \
     --seeds 0 1 2 --jobs 2 --work-dir $out/detector --baseline maskrcnn_r50_beacons
 
 # the few photographs of a test set in the layouts of COCO and ADE20K

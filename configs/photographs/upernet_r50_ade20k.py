@@ -31,11 +31,12 @@ train_dataloader = dict(
 val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-max_iters = 200
-train_cfg = dict(max_iters=max_iters, val_interval=50)
+max_iters = 120
+train_cfg = dict(max_iters=max_iters, val_interval=30)
 optim_wrapper = dict(
-    optimizer=dict(
-        _delete_=True, type='AdamW', lr=5e-4, weight_decay=1e-4),
+    _delete_=True,
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=5e-4, weight_decay=1e-4),
     clip_grad=dict(max_norm=5))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=16)
