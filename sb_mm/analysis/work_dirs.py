@@ -3,6 +3,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 from mmengine.config import Config
 
@@ -86,10 +87,10 @@ class Run:
 
     @property
     def minutes(self):
-        """float: Time of the training, without evaluations."""
-        steps = sorted(self.seconds)
-        return sum((step - before) * self.seconds[step]
-                   for before, step in zip([0, *steps], steps)) / 60
+        """float: Time of the training, without evaluations and pauses."""
+        if not self.seconds:
+            return 0.
+        return median(self.seconds.values()) * max(self.seconds) / 60
 
     @property
     def status(self):

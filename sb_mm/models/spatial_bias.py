@@ -46,13 +46,12 @@ class PointwiseConv2d(nn.Conv2d):
         """
         channels_last = not x.is_contiguous() and x.is_contiguous(
             memory_format=torch.channels_last)
+        few = self.out_channels < 16
+        # the convolution is as fast in channels_last, and adds the bias for free
         if (x.device.type != 'cpu' or x.size(1) != self.in_channels
-                or not (channels_last or x.is_contiguous()) or is_traced()):
+                or not (x.is_contiguous() or channels_last and few)
+                or is_traced()):
             return super().forward(x)
-        if channels_last and self.out_channels >= 16:
-            x = x.permute(0, 2, 3, 1)
-            return F.linear(x, self.weight.flatten(1),
-                            self.bias).permute(0, 3, 1, 2)
         # matmul would copy the features in training, to have one product
         weight = self.weight.flatten(1).expand(x.size(0), -1, -1)
         out = torch.bmm(weight, x.flatten(2)).unflatten(2, x.shape[2:])
