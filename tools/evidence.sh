@@ -16,8 +16,10 @@ for cue in beacon none local; do
         --size 192 --cue $cue
 done
 python tools/get_flops.py "${configs[@]}" --receptive-field --out $out/complexity
-python tools/run_matrix.py "${configs[@]}" configs/probe/ablation/*.py \
+python tools/run_matrix.py "${configs[@]}" \
     --seeds 0 1 2 --jobs 2 --work-dir $out/probe --baseline r50_probe
+python tools/run_matrix.py configs/probe/sb_r50_probe.py configs/probe/ablation/*.py \
+    --seeds 0 1 --jobs 2 --work-dir $out/probe
 for cue in none local; do
     PROBE_CUE=$cue python tools/run_matrix.py "${configs[@]}" --jobs 2 \
         --work-dir $out/$cue --baseline r50_probe
