@@ -355,4 +355,6 @@ def test_fill_tables(run_tool, tmp_path):
     (tmp_path / 'table.md').unlink()
     result = run_tool('fill_tables.py', 'doc.md')
     assert result.returncode == 1 and 'table.md' in result.stdout
+    result = run_tool('fill_tables.py', 'doc.md', '--keep-missing')
+    assert not result.returncode and 'table.md does not' in result.stdout
     assert document.read_text() == text.format('| a |\n')

@@ -14,13 +14,20 @@ def parse_args():
         nargs='+',
         metavar='DOCUMENT',
         help='Markdown files with <!-- table: FILE --> … <!-- end -->')
+    parser.add_argument(
+        '--keep-missing',
+        action='store_true',
+        help='keep what stands there where a file does not exist')
     return parser.parse_args()
 
 
 if __name__ == '__main__':
-    for document in parse_args().documents:
+    args = parse_args()
+    for document in args.documents:
         try:
-            for file in fill_tables(document):
-                print(f'{document}: {file}')
+            files = fill_tables(document, args.keep_missing)
+            for file, filled in files.items():
+                print(f'{document}: {file}',
+                      '' if filled else 'does not exist, kept as it was')
         except (OSError, ValueError) as error:
             sys.exit(f'error: {error}')

@@ -51,7 +51,7 @@ train_dataloader = dict(
 val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-train_cfg = dict(max_epochs=6, val_interval=2)
+train_cfg = dict(max_epochs=4, val_interval=2)
 optim_wrapper = dict(
     optimizer=dict(
         _delete_=True, type='AdamW', lr=5e-4, weight_decay=1e-4),
@@ -59,4 +59,4 @@ optim_wrapper = dict(
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=16)
 ]
-default_hooks = dict(checkpoint=dict(interval=6), logger=dict(interval=8))
+default_hooks = dict(checkpoint=dict(interval=4), logger=dict(interval=8))

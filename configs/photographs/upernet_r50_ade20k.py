@@ -31,8 +31,8 @@ train_dataloader = dict(
 val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-max_iters = 90
-train_cfg = dict(max_iters=max_iters, val_interval=30)
+max_iters = 60
+train_cfg = dict(max_iters=max_iters, val_interval=20)
 optim_wrapper = dict(
     _delete_=True,
     type='OptimWrapper',

@@ -41,7 +41,7 @@ def write_table(rows, folder):
         for line in [columns, ['---'] * len(columns), *lines]))
 
 
-def fill_tables(document):
+def fill_tables(document, keep_missing=False):
     """Put the tables that a document names into it.
 
     What stands between ``<!-- table: FILE -->`` and ``<!-- end -->`` is
@@ -49,22 +49,30 @@ def fill_tables(document):
 
     Args:
         document (str or Path): Markdown file, changed in place.
+        keep_missing (bool): Whether to keep what stands there where a file
+            does not exist. Defaults to False.
 
     Returns:
-        list[str]: The files.
+        dict[str, bool]: Whether each file was filled in.
 
     Raises:
         FileNotFoundError: If a file does not exist; nothing is changed then.
         ValueError: If the document names none.
     """
-    document, files = Path(document), []
+    document, files = Path(document), {}
 
     def fill(mark):
-        files.append(mark[2])
-        return f'{mark[1]}\n{Path(mark[2]).read_text().strip()}\n{mark[3]}'
+        head, file, end = mark.groups()
+        files[file] = Path(file).is_file()
+        if keep_missing and not files[file]:
+            return mark[0]
+        return f'{head}\n{Path(file).read_text().strip()}\n{end}'
 
-    text = re.sub(r'(<!-- table: (\S+) -->).*?(<!-- end -->)', fill,
-                  document.read_text(), flags=re.S)
+    text = re.sub(
+        r'(<!-- table: (\S+) -->).*?(<!-- end -->)',
+        fill,
+        document.read_text(),
+        flags=re.S)
     if not files:
         raise ValueError(f'{document} names no table')
     document.write_text(text)
