@@ -19,7 +19,7 @@ python tools/get_flops.py "${configs[@]}" --receptive-field --out $out/complexit
 python tools/run_matrix.py "${configs[@]}" \
     --seeds 0 1 2 --jobs 2 --work-dir $out/probe --baseline r50_probe
 python tools/run_matrix.py configs/probe/sb_r50_probe.py configs/probe/ablation/*.py \
-    --seeds 0 1 --jobs 2 --work-dir $out/probe
+    --jobs 2 --work-dir $out/probe
 for cue in none local; do
     PROBE_CUE=$cue python tools/run_matrix.py "${configs[@]}" --jobs 2 \
         --work-dir $out/$cue --baseline r50_probe
