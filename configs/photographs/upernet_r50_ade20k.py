@@ -31,7 +31,7 @@ train_dataloader = dict(
 val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-max_iters = 60
+max_iters = 40
 train_cfg = dict(max_iters=max_iters, val_interval=20)
 optim_wrapper = dict(
     _delete_=True,
