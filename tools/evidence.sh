@@ -52,7 +52,7 @@ python tools/show_bias.py configs/probe/sb_r50_probe.py \
     $out/probe/sb_r50_probe/seed_0/iter_600.pth \
     data/probe/beacon/images/validation/$image.jpg --out $out/maps
 cp $out/maps/vis_data/vis_image/${image}_layer2_0.png docs/evidence_maps.png
-for picture in networks/distance none/distance local/distance \
+for picture in networks/distance \
     detector/distance coco/curves ade20k/curves; do
     [ ! -e $out/$picture.png ] || cp $out/$picture.png docs/evidence_${picture%/*}.png
 done
