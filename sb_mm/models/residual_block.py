@@ -7,17 +7,17 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from .spatial_bias import PointwiseConv2d, SpatialBias, is_traced
+from .spatial_bias import (PointwiseConv2d, SpatialBias, is_channels_last,
+                           is_traced)
 
 
 def _stack(features, maps, rectify):
     """Stack maps on features, rectified on the way: one pass over the features
     and one copy of them, where ReLU and concatenation need two."""
     n, c, h, w = features.shape
-    memory_format = torch.contiguous_format
-    if not features.is_contiguous() and features.is_contiguous(
-            memory_format=torch.channels_last):
-        memory_format = torch.channels_last
+    memory_format = (
+        torch.channels_last
+        if is_channels_last(features) else torch.contiguous_format)
     out = torch.empty((n, c + maps.size(1), h, w),
                       dtype=features.dtype,
                       device=features.device,

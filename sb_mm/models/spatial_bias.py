@@ -17,6 +17,12 @@ def is_traced():
     return _is_compiling() or torch.jit.is_tracing()
 
 
+def is_channels_last(x):
+    """bool: Whether a tensor is in channels_last and not contiguous too."""
+    return not x.is_contiguous() and x.is_contiguous(
+        memory_format=torch.channels_last)
+
+
 @MODELS.register_module()
 class PointwiseConv2d(nn.Conv2d):
     """1x1 convolution that is a plain matrix product on the CPU.
@@ -44,12 +50,10 @@ class PointwiseConv2d(nn.Conv2d):
             whatever the memory format of ``x`` if there are but a few output
             channels: norms and products of those are slow in channels_last.
         """
-        channels_last = not x.is_contiguous() and x.is_contiguous(
-            memory_format=torch.channels_last)
         few = self.out_channels < 16
         # the convolution is as fast in channels_last, and adds the bias for free
         if (x.device.type != 'cpu' or x.size(1) != self.in_channels
-                or not (x.is_contiguous() or channels_last and few)
+                or not (x.is_contiguous() or few and is_channels_last(x))
                 or is_traced()):
             return super().forward(x)
         # matmul would copy the features in training, to have one product
