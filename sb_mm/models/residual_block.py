@@ -99,20 +99,32 @@ class SBBlockMixin:
             getattr(self, self.reader).weight
         ]
 
-    def stack_maps(self, features, source, rectify):
+    def bias_maps(self, source):
+        """Compute the bias maps at the resolution that the convolution after
+        the source has.
+
+        Args:
+            source (Tensor): Shape (N, in_channels, H, W).
+
+        Returns:
+            Tensor: Shape (N, num_maps, H', W').
+        """
+        h, w = getattr(self, self.source).stride
+        size = -(-source.size(2) // h), -(-source.size(3) // w)
+        return self.spatial_bias(source, size)
+
+    def stack_maps(self, features, maps, rectify):
         """Stack the bias maps on features.
 
         Args:
             features (Tensor): Shape (N, C, H', W').
-            source (Tensor): What the maps are computed from, of shape
-                (N, in_channels, H, W).
+            maps (Tensor): Shape (N, num_maps, H', W').
             rectify (bool): Whether the features still have to go through the
                 activation of the block.
 
         Returns:
             Tensor: Shape (N, C + num_maps, H', W').
         """
-        maps = self.spatial_bias(source, features.shape[-2:])
         maps = maps.to(features.dtype)
         if rectify and (is_traced() or not isinstance(self.relu, nn.ReLU)):
             features, rectify = self.relu(features), False
@@ -182,8 +194,9 @@ class SBBasicBlockMixin(SBBlockMixin):
     reader = 'conv2'
 
     def _inner_forward(self, x):
+        maps = self.bias_maps(x)
         out = self.norm1(self.conv1(x))
-        out = self.stack_maps(out, x, rectify=True)
+        out = self.stack_maps(out, maps, rectify=True)
         out = self.conv2(out)
         out = self.norm2(out)
         return self._add_identity(out, x)
@@ -200,13 +213,13 @@ class SBBottleneckMixin(SBBlockMixin):
 
     def _inner_forward(self, x):
         out = self.relu(self.norm1(self.conv1(x)))
-        out = source = self._forward_plugins(out, 1)
+        out = self._forward_plugins(out, 1)
+        maps = self.bias_maps(out)  # now, while the features are in the cache
         out = self.norm2(self.conv2(out))
         plugins = getattr(self, 'after_conv2_plugin_names', ())
         if plugins:
             out = self._forward_plugins(self.relu(out), 2)
-        out = self.stack_maps(out, source, rectify=not plugins)
-        del source  # memory peaks in norm3: hold nothing that it does not need
+        out = self.stack_maps(out, maps, rectify=not plugins)
         out = self.conv3(out)
         out = self.norm3(out)
         out = self._forward_plugins(out, 3)

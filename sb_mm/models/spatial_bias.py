@@ -157,12 +157,11 @@ class SpatialBias(BaseModule):
             finally:
                 self.train()
 
-        k, m, t = self.pool_size, self.num_maps, self.kernel_size
+        k, t = self.pool_size, self.kernel_size
         x = self.reduction(x)  # N, m+t-1, H, W
         x = _resample(x, (k, k), _pooling_matrix)  # N, m+t-1, k, k
         # the 1D convolution as the one product that it is
-        x = x.flatten(2)
-        x = torch.stack([x[:, i:i + m] for i in range(t)], -1)  # N, m, k², t
+        x = x.flatten(2).unfold(1, t, 1)  # N, m, k², t
         x = F.linear(x.flatten(2), self.mix.weight.flatten(1), self.mix.bias)
         x = x.unflatten(2, (k, k))  # N, m, k, k
         x = _resample(x, size, _resizing_matrix)  # N, m, H', W'
@@ -231,14 +230,16 @@ def _resample(x: Tensor, size: Tuple[int, int], matrix) -> Tensor:
 
 def _cached(build):
     """Keep the constants of the sizes in use, unless they are being traced."""
-    cached = lru_cache(maxsize=1024)(build)
 
-    def matrix(in_size, out_size, device, dtype):
-        if is_traced():
-            return build(in_size, out_size, device, dtype)
-        # a tensor made in inference mode could not be used in training
-        with torch.inference_mode(False), torch.no_grad():
-            return cached(in_size, out_size, device, dtype)
+    @lru_cache(maxsize=1024)
+    # a tensor made in inference mode could not be used in training
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def cached(*args):
+        return build(*args)
+
+    def matrix(*args):
+        return build(*args) if is_traced() else cached(*args)
 
     return matrix
 
