@@ -1,7 +1,8 @@
 # make demo:     train and evaluate Mask R-CNN with SB on generated images.
 # make demo-seg: UperNet with SB.
 # make demo-cls: an image classifier with SB, which the two others start from.
-# make evidence: every experiment of docs/evidence.md, in about three hours.
+# make evidence: every experiment of docs/evidence.md, in about four hours.
+# make performance: every measurement of docs/performance.md, on an idle machine.
 # make test:     run the tests.
 # All set up .venv first. Another Python: make demo PYTHON=python3.12
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV ?= .venv
 ENV = set -a; [ ! -f $(VENV)/sb_mm.env ] || . $(VENV)/sb_mm.env;
 RUN = $(ENV) $(VENV)/bin/python
 
-.PHONY: demo demo-seg demo-cls beacons evidence test setup lock
+.PHONY: demo demo-seg demo-cls beacons evidence performance test setup lock
 
 demo: CONFIG = maskrcnn_sb_r50_beacons
 demo-seg: CONFIG = upernet_sb_r50_beacons
@@ -24,8 +25,8 @@ demo demo-seg demo-cls: beacons
 beacons: setup
 	@$(RUN) tools/make_beacons.py data/beacons --num-train 800 --num-val 60
 
-evidence: setup
-	@$(ENV) PATH="$(abspath $(VENV))/bin:$$PATH" tools/evidence.sh
+evidence performance: setup
+	@$(ENV) PATH="$(abspath $(VENV))/bin:$$PATH" tools/$@.sh
 
 test: setup
 	@$(RUN) -m pytest -q -n 2 tests

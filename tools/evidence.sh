@@ -1,41 +1,29 @@
 #!/usr/bin/env bash
 # Make every table and picture of docs/evidence.md again. What is finished is not
-# repeated. About three hours on 2 CPU cores.
+# repeated. About four hours on 2 CPU cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 out=work_dirs/evidence
-networks=(r50 sb_r50 gc_r16_r50 nl_r50 sb_plugin_r50 sb_nl_r50)
-variants=(sb_r50 sb_m1_r50 sb_m5_r50 sb_k6_r50 sb_k14_r50 sb_stage1_r50
-          sb_stages12_r50)
-configs=("${networks[@]/%/_probe.py}")
-configs=("${configs[@]/#/configs/probe/}")
+three=(--seeds 0 1 2 --jobs 2)
+networks=(configs/probe/{r50,sb_r50,gc_r16_r50,nl_r50,sb_plugin_r50,sb_nl_r50}_probe.py)
 
 for cue in beacon none local; do
     python tools/make_beacons.py data/probe/$cue --num-train 800 --num-val 200 \
         --size 192 --cue $cue
 done
-python tools/get_flops.py "${configs[@]}" --receptive-field --out $out/complexity
-python tools/run_matrix.py "${configs[@]}" \
-    --seeds 0 1 2 --jobs 2 --work-dir $out/probe --baseline r50_probe
+python tools/get_flops.py "${networks[@]}" --receptive-field --out $out/complexity
+python tools/run_matrix.py "${networks[@]}" "${three[@]}" \
+    --work-dir $out/probe --out $out/networks --baseline r50_probe
 python tools/run_matrix.py configs/probe/sb_r50_probe.py configs/probe/ablation/*.py \
-    --jobs 2 --work-dir $out/probe
+    "${three[@]}" --work-dir $out/probe --out $out/ablation
 for cue in none local; do
-    PROBE_CUE=$cue python tools/run_matrix.py "${configs[@]}" --jobs 2 \
+    PROBE_CUE=$cue python tools/run_matrix.py "${networks[@]}" "${three[@]}" \
         --work-dir $out/$cue --baseline r50_probe
 done
 
-# table NAME FOLDER CONFIG…
-table() {
-    local name=$1 folder=$2 runs=()
-    for config in "${@:3}"; do runs+=("$folder/$config"/seed_*); done
-    python tools/compare.py "${runs[@]}" --out $out/$name
-}
-table networks $out/probe "${networks[@]/%/_probe}"
-table ablation $out/probe "${variants[@]/%/_probe}"
-
 python tools/run_matrix.py configs/probe/maskrcnn_{r50,gc_r16_r50,sb_r50}_beacons.py \
-    --seeds 0 1 --jobs 2 --work-dir $out/detector --baseline maskrcnn_r50_beacons
+    "${three[@]}" --work-dir $out/detector --baseline maskrcnn_r50_beacons
 
 # the few photographs of a test set in the layouts of COCO and ADE20K
 for task in maskrcnn:coco upernet:ade20k; do
@@ -44,7 +32,7 @@ for task in maskrcnn:coco upernet:ade20k; do
     [ -e work_dirs/${name}_start_$data/last_checkpoint ] ||
         python tools/train.py configs/photographs/${name}_start_$data.py
     python tools/run_matrix.py configs/photographs/${name}_{r50,gc_r16_r50,nl_r50,sb_r50}_$data.py \
-        --seeds 0 1 2 --jobs 2 --work-dir $out/$data --baseline ${name}_r50_$data
+        "${three[@]}" --work-dir $out/$data --baseline ${name}_r50_$data
 done
 
 image=00000003
@@ -52,8 +40,7 @@ python tools/show_bias.py configs/probe/sb_r50_probe.py \
     $out/probe/sb_r50_probe/seed_0/iter_600.pth \
     data/probe/beacon/images/validation/$image.jpg --out $out/maps
 cp $out/maps/vis_data/vis_image/${image}_layer2_0.png docs/evidence_maps.png
-for picture in networks/distance \
-    detector/distance coco/curves ade20k/curves; do
+for picture in networks/distance detector/distance coco/curves ade20k/curves; do
     [ ! -e $out/$picture.png ] || cp $out/$picture.png docs/evidence_${picture%/*}.png
 done
 python tools/fill_tables.py docs/evidence.md --keep-missing

@@ -15,7 +15,7 @@ def parse_args():
     parser.add_argument(
         '--work-dir',
         default='work_dirs/matrix',
-        help='folder for the runs and the table (default: work_dirs/matrix)')
+        help='folder for the runs (default: work_dirs/matrix)')
     parser.add_argument(
         '--jobs', type=int, default=1, help='runs at a time (default: 1)')
     parser.add_argument(
@@ -30,17 +30,22 @@ def parse_args():
         metavar='KEY=VALUE',
         help='override settings of every config')
     parser.add_argument(
+        '--out',
+        metavar='DIR',
+        help='folder for the table (default: that of the runs)')
+    parser.add_argument(
         '--baseline', help='config to compare with (default: the first)')
     return parser.parse_args()
 
 
 if __name__ == '__main__':
     args = vars(parse_args())
+    out = args.pop('out') or args['work_dir']
     baseline = args.pop('baseline')
     try:
         done, failed = run_matrix(**args)
         if done:
-            compare(done, args['work_dir'], baseline)
+            compare(done, out, baseline)
     except (OSError, ValueError) as error:
         sys.exit(f'error: {error}')
     sys.exit(1 if failed else 0)

@@ -13,6 +13,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.benchmark import Timer
 
 from .complexity import count_flops
+from .picture import MARKERS, subplots
 from .table import print_table, write_table
 
 DTYPES = dict(
@@ -76,23 +77,18 @@ def benchmark(configs,
     settings = dict(
         mode=mode,
         batch_size=batch_size,
-        device=(torch.cuda.get_device_name()
-                if device == 'cuda' else f'{device}, {_processor()}'),
-        threads=torch.get_num_threads(),
+        whole=whole,
+        device=device,
         dtype=dtype,
         channels_last=channels_last,
         compile=compile,
         fuse=fuse,
-        graph=graph,
-        rounds=rounds,
-        torch=torch.__version__)
+        graph=graph)
     rows = []
     with Progress(transient=True) as progress:
         for size in sizes:
             networks = [
-                _Network(config, mode, size, batch_size, whole, device,
-                         DTYPES[dtype], channels_last, compile, fuse, graph)
-                for config in configs
+                _Network(config, size, **settings) for config in configs
             ]
             task = progress.add_task('{}×{}'.format(*size), total=rounds)
             for network in networks:  # warm up
@@ -104,6 +100,12 @@ def benchmark(configs,
                 progress.advance(task)
             rows += [network.row(networks[0]) for network in networks]
             del networks
+    settings.update(
+        device=(torch.cuda.get_device_name()
+                if device == 'cuda' else f'{device}, {_processor()}'),
+        threads=torch.get_num_threads(),
+        rounds=rounds,
+        torch=torch.__version__)
     print(', '.join(f'{key}: {value}' for key, value in settings.items()))
     print_table(rows)
     if out:
@@ -117,15 +119,14 @@ def benchmark(configs,
 class _Network:
     """A network, ready to run on one batch."""
 
-    def __init__(self, config, mode, size, batch_size, whole, device, dtype,
+    def __init__(self, config, size, mode, batch_size, whole, device, dtype,
                  channels_last, compile, fuse, graph):
+        dtype = DTYPES[dtype]
         self.name = Path(config).stem
         self.size, self.batch_size, self.device = size, batch_size, device
         self.times = []
         cfg = Config.fromfile(config)
         init_default_scope(cfg.default_scope)
-        cfg.model.pop('pretrained', None)
-        cfg.model.backbone.init_cfg = None
         model = MODELS.build(cfg.model if whole else cfg.model.backbone)
         model.train(mode == 'train')
         self.parameters = sum(p.numel() for p in model.parameters())
@@ -256,19 +257,15 @@ def _processor():
 
 
 def _draw(rows, path):
-    import matplotlib
-    matplotlib.use('Agg')
-    import matplotlib.pyplot as plt
-    plt.style.use('tableau-colorblind10')
     sizes = list(dict.fromkeys(row['size'] for row in rows))
     names = list(dict.fromkeys(row['config'] for row in rows))
-    figure, axes = plt.subplots(1, 2, figsize=(12, .5 * len(names) + 3))
+    figure, (axes, ) = subplots(1, 2, (12, .5 * len(names) + 3))
     for i, name in enumerate(names):
         ratios = [row['ratio'] for row in rows if row['config'] == name]
         axes[0].barh([i + .8 * j / len(sizes) for j in range(len(sizes))],
                      ratios, height=.75 / len(sizes))
         speeds = [row['images/s'] for row in rows if row['config'] == name]
-        axes[1].plot(sizes, speeds, marker='osv^D<>Pp*'[i % 10], label=name)
+        axes[1].plot(sizes, speeds, marker=MARKERS[i % len(MARKERS)], label=name)
     axes[0].set_yticks([i + .4 for i in range(len(names))], names)
     axes[0].invert_yaxis()
     axes[0].axvline(1, color='black', linewidth=1)
@@ -277,6 +274,4 @@ def _draw(rows, path):
     axes[1].set(title='images/s by size', yscale='log')
     axes[1].legend(fontsize='small')
     axes[1].grid(alpha=.3)
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    figure.savefig(path)

@@ -6,6 +6,7 @@ from mmengine.config import Config
 
 from .complexity import count_complexity
 from .distance import draw_by_distance
+from .picture import MARKERS, subplots
 from .table import print_table, write_table
 from .work_dirs import METRICS, PERCENT, Run
 
@@ -111,17 +112,12 @@ def _differences(run, reference):
 
 
 def _draw(groups, path):
-    import matplotlib
-    matplotlib.use('Agg')
-    import matplotlib.pyplot as plt
-    plt.style.use('tableau-colorblind10')
     names = [
         name for name in METRICS.values()
         if any(name in _last(run) for runs in groups for run in runs)
     ]
-    figure, axes = plt.subplots(
-        1, 1 + len(names), figsize=(5 * (1 + len(names)), 4), squeeze=False)
-    markers = 'osv^D<>Pp*'
+    columns = 1 + len(names)
+    figure, axes = subplots(1, columns, (5 * columns, 4))
     for axis, name in zip(axes[0], ['training loss', *names]):
         for i, runs in enumerate(groups):
             curves = [
@@ -136,7 +132,7 @@ def _draw(groups, path):
                     steps, [mean(curve[step] for curve in curves)
                             for step in steps],
                     label=runs[0].name,
-                    marker=markers[i % len(markers)] if len(steps) < 30 else
+                    marker=MARKERS[i % len(MARKERS)] if len(steps) < 30 else
                     None)
                 axis.fill_between(
                     steps, *([bound(curve[step] for curve in curves)
@@ -145,6 +141,4 @@ def _draw(groups, path):
         axis.set(title=name, xlabel='iteration')
         axis.grid(alpha=.3)
     axes[0, 0].legend(fontsize='small')
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    figure.savefig(path)

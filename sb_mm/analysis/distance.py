@@ -2,6 +2,8 @@
 import re
 from statistics import mean, stdev
 
+from .picture import MARKERS, subplots
+
 #: Metrics that are drawn where there are any, and their titles.
 _TITLES = {
     'colour_acc': 'colour right (%)',
@@ -27,12 +29,7 @@ def draw_by_distance(networks, path):
     }
     if not titles:
         return
-    import matplotlib
-    matplotlib.use('Agg')
-    import matplotlib.pyplot as plt
-    plt.style.use('tableau-colorblind10')
-    figure, axes = plt.subplots(
-        1, len(titles), figsize=(6 * len(titles), 4), squeeze=False)
+    figure, axes = subplots(1, len(titles), (6 * len(titles), 4))
     for axis, (metric, title) in zip(axes[0], titles.items()):
         for i, (name, runs) in enumerate(networks.items()):
             values = _by_distance(runs, metric)
@@ -42,7 +39,7 @@ def draw_by_distance(networks, path):
                 [stdev(values[x]) if len(values[x]) > 1 else 0
                  for x in centres],
                 label=name,
-                marker='osv^D<>Pp*'[i % 10],
+                marker=MARKERS[i % len(MARKERS)],
                 capsize=2)
         chance = _by_distance(
             next(iter(networks.values())), metric.replace('acc', 'chance'))
@@ -56,9 +53,7 @@ def draw_by_distance(networks, path):
         axis.set(title=title, xlabel='distance from the beacon (px)')
         axis.grid(alpha=.3)
     axes[0, 0].legend(fontsize='small')
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    figure.savefig(path)
 
 
 def _by_distance(runs, metric):

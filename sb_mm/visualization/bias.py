@@ -9,6 +9,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import MODELS, VISUALIZERS, init_default_scope
 from mmengine.runner import load_checkpoint
 
+from ..analysis.picture import subplots
 from ..analysis.table import print_table, write_table
 from ..apis.checks import check_checkpoint
 from ..models import SpatialBias
@@ -54,8 +55,6 @@ def show_bias(config,
     cfg = Config.fromfile(config)
     cfg.merge_from_dict(cfg_options or {})
     init_default_scope(cfg.default_scope)
-    cfg.model.pop('pretrained', None)
-    cfg.model.backbone.init_cfg = None
     model = MODELS.build(cfg.model)
     model.eval()
     blocks = _sb_blocks(model.backbone)
@@ -143,18 +142,12 @@ def _picture(x):
 
 def _draw(picture, maps, effects):
     """The maps of the blocks of a stage over a picture, as an RGB image."""
-    import matplotlib
-    matplotlib.use('Agg')
-    import matplotlib.pyplot as plt
     height, width, _ = picture.shape
     grey = picture.mean(2)
     columns = 1 + len(next(iter(maps.values())))
-    figure, axes = plt.subplots(
-        len(maps),
-        columns,
-        figsize=(2.2 * columns + .8, 2.3 * len(maps) * height / width + .4),
-        squeeze=False,
-        layout='constrained')
+    figure, axes = subplots(
+        len(maps), columns,
+        (2.2 * columns + .8, 2.3 * len(maps) * height / width + .4))
     for line, (name, values) in zip(axes, maps.items()):
         line[0].imshow(picture)
         line[0].set_title(f'{name}: effect {effects[name]:.2f}', fontsize=10)
@@ -173,6 +166,4 @@ def _draw(picture, maps, effects):
     for axis in axes.flat:
         axis.set_axis_off()
     figure.canvas.draw()
-    image = np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
-    plt.close(figure)
-    return image
+    return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
