@@ -12,6 +12,7 @@ from rich.progress import Progress
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.benchmark import Timer
 
+from ..engine import to_channels_last
 from .complexity import count_flops
 from .picture import MARKERS, subplots
 from .table import print_table, write_table
@@ -138,11 +139,11 @@ class _Network:
             self.flops = count_flops(model, (3, *size))
         if fuse:
             model = fuse_conv_bn(model)
-        memory_format = (
-            torch.channels_last if channels_last else torch.contiguous_format)
-        model = model.to(device, memory_format=memory_format)
+        model = model.to(device)
         x = torch.rand(batch_size, 3, *size, device=device)
-        x = x.to(memory_format=memory_format)
+        if channels_last:
+            to_channels_last(model)
+            x = x.to(memory_format=torch.channels_last)
         forward = torch.compile(model) if compile else model
         cast = (
             nullcontext() if dtype == torch.float32 else torch.autocast(

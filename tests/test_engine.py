@@ -1,0 +1,63 @@
+"""Hooks of the runner."""
+import pytest
+import torch
+from conftest import DEMO, randomize, train
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+
+from sb_mm.analysis.work_dirs import Run
+from sb_mm.engine import to_channels_last
+
+
+def demo_model(**backbone):
+    cfg = Config.fromfile(DEMO)
+    init_default_scope(cfg.default_scope)
+    cfg.model.backbone.update(base_channels=8, stem_channels=8, **backbone)
+    cfg.model.neck.in_channels = [32, 64, 128, 256]
+    model = randomize(MODELS.build(cfg.model))
+    model.eval()
+    return model
+
+
+@pytest.mark.parametrize('backbone', [
+    dict(),
+    dict(
+        dcn=dict(type='DCNv2', deform_groups=1, fallback_on_stride=False),
+        stage_with_dcn=(False, True, False, False))
+], ids=['roi_align', 'dcn'])
+def test_the_operators_of_mmcv_read_what_they_should(backbone):
+    model = demo_model(**backbone)
+    for name, parameter in model.named_parameters():
+        if 'conv_offset' in name:
+            torch.nn.init.normal_(parameter, 0, .1)
+    rois = torch.tensor([[0., 10, 20, 90, 70], [1, 30, 5, 60, 100]])
+    x = torch.randn(2, 3, 97, 128)
+
+    def features():
+        with torch.no_grad():
+            maps = model.extract_feat(x)
+            return [*maps, model.roi_head.bbox_roi_extractor(maps[:4], rois)]
+
+    expected = features()
+    to_channels_last(model)
+    outs = features()
+    assert outs[0].is_contiguous(memory_format=torch.channels_last)
+    for out, want in zip(outs, expected):
+        torch.testing.assert_close(
+            out, want, rtol=0, atol=1e-5 * want.abs().max().item())
+
+
+def test_hook_trains_with_the_same_losses(tiny, trained, tmp_path):
+    config = tmp_path / 'maskrcnn_channels_last.py'
+    config.write_text(f"""
+_base_ = '{DEMO}'
+custom_hooks = [dict(type='ChannelsLastHook')]
+""")
+    work_dir = train(config, tmp_path / 'work_dir', tiny)
+    checkpoint = torch.load(work_dir / 'iter_4.pth', weights_only=False)
+    weight = checkpoint['state_dict']['backbone.conv1.weight']
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    ours, theirs = (Run(folder).losses for folder in (work_dir, trained))
+    assert sorted(ours) == sorted(theirs) == [1, 2, 3, 4]
+    for step, loss in theirs.items():
+        assert ours[step] == pytest.approx(loss, rel=1e-3)
