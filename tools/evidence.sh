@@ -17,6 +17,8 @@ python tools/run_matrix.py "${networks[@]}" "${three[@]}" \
     --work-dir $out/probe --out $out/networks --baseline r50_probe
 python tools/run_matrix.py configs/probe/sb_r50_probe.py configs/probe/ablation/*.py \
     "${three[@]}" --work-dir $out/probe --out $out/ablation
+python tools/run_matrix.py configs/probe/upgrade/{r50,sb_r50,gc_r16_r50,nl_r50,sb_plugin_r50}_upgrade.py \
+    "${three[@]}" --work-dir $out/upgrade --baseline r50_upgrade
 for cue in none local; do
     PROBE_CUE=$cue python tools/run_matrix.py "${networks[@]}" "${three[@]}" \
         --work-dir $out/$cue --baseline r50_probe

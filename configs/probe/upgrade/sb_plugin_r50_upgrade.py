@@ -1,0 +1,2 @@
+_base_ = '../sb_plugin_r50_probe.py'
+load_from = 'work_dirs/evidence/probe/r50_probe/seed_0/iter_600.pth'
