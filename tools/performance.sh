@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measure every table and the chart of docs/performance.md again: about 15 minutes
+# Measure every table and the chart of docs/performance.md again: about half an hour
 # on 2 idle CPU cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,8 +22,11 @@ for flags in --fuse --channels-last '--fuse --channels-last'; do
     measure "${name}_small" "${pair[@]}" "${small[@]}" $flags
     measure "$name" "${pair[@]}" "${large[@]}" $flags
 done
+measure compile "${pair[@]}" --sizes 512 --compile --rounds 21
+measure amp "${pair[@]}" "${small[@]}" --dtype bfloat16 --channels-last
 measure train "${upernet[@]}" "${small[@]}" --mode train
 measure train_channelslast "${upernet[@]}" "${small[@]}" --mode train --channels-last
+measure train_amp "${upernet[@]}" "${small[@]}" --mode train --dtype bfloat16 --channels-last
 measure whole_upernet "${upernet[@]}" --sizes 512 --whole --rounds 11
 measure whole_maskrcnn "${pair[@]}" --sizes 800x1333 --whole --rounds 11
 

@@ -48,8 +48,9 @@ def benchmark(configs,
         sizes (Sequence[tuple[int, int]]): Heights and widths of the images in
             pixels. Defaults to ((224, 224), ).
         batch_size (int): Images in a batch. Defaults to 1.
-        whole (bool): Whether to run the whole model instead of the backbone.
-            Defaults to False.
+        whole (bool): Whether to run the whole model instead of the backbone,
+            all with the weights of the first where they fit. Defaults to
+            False.
         device (str): 'cpu' or 'cuda'. Defaults to 'cpu'.
         dtype (str): float32, or bfloat16 or float16 by autocast.
         channels_last (bool): Memory format. Defaults to False.
@@ -88,9 +89,10 @@ def benchmark(configs,
     rows = []
     with Progress(transient=True) as progress:
         for size in sizes:
-            networks = [
-                _Network(config, size, **settings) for config in configs
-            ]
+            networks = []
+            for config in configs:
+                networks.append(
+                    _Network(config, size, networks[:1], **settings))
             task = progress.add_task('{}×{}'.format(*size), total=rounds)
             for network in networks:  # warm up
                 network.run()
@@ -120,7 +122,7 @@ def benchmark(configs,
 class _Network:
     """A network, ready to run on one batch."""
 
-    def __init__(self, config, size, mode, batch_size, whole, device, dtype,
+    def __init__(self, config, size, first, mode, batch_size, whole, device, dtype,
                  channels_last, compile, fuse, graph):
         dtype = DTYPES[dtype]
         self.name = Path(config).stem
@@ -129,6 +131,9 @@ class _Network:
         cfg = Config.fromfile(config)
         init_default_scope(cfg.default_scope)
         model = MODELS.build(cfg.model if whole else cfg.model.backbone)
+        self.weights = model.state_dict()
+        if whole and first:
+            _copy_weights(first[0], self.name, model)
         model.train(mode == 'train')
         self.parameters = sum(p.numel() for p in model.parameters())
         kwargs = {}
@@ -216,6 +221,17 @@ class _Network:
                 total += event.nbytes()
                 self._peak = max(self._peak, total)
         return self._peak
+
+
+def _copy_weights(first, name, model):
+    """Give a whole model the weights of the first, so that a detector has the
+    same boxes to work on; what the first does not have computes nothing yet
+    in all our configs."""
+    try:
+        model.load_state_dict(first.weights, strict=False)
+    except RuntimeError:
+        print(f'{name} does not fit the weights of {first.name} and keeps its '
+              'own: their numbers of boxes may differ')
 
 
 def _replay(run):
