@@ -14,6 +14,7 @@ from sb_mm.models import SpatialBias
 PLAIN, PLUGIN = (
     ROOT / f'configs/comparison/maskrcnn_{name}_beacons.py'
     for name in ('r50', 'sb_plugin_r50'))
+OTHER = ROOT / 'configs/photographs/maskrcnn_r50_coco.py'
 
 
 def test_matrix_trains_skips_and_resumes(run_tool, tiny, tmp_path):
@@ -158,6 +159,16 @@ def test_benchmark(run_tool, tmp_path, flags):
     memory = [row['peak memory (MB)'] for row in rows]
     assert memory[2] > memory[0]
     assert (tmp_path / 'out/chart.png').stat().st_size > 10_000
+
+
+def test_benchmark_gives_whole_models_the_same_weights(run_tool):
+    flags = ['--whole', '--rounds', 1, '--threads', 1]
+    result = run_tool('benchmark.py', PLAIN, PLUGIN, *flags)
+    assert not result.returncode, result.stdout
+    assert 'keeps its own' not in ' '.join(result.stdout.split())
+    result = run_tool('benchmark.py', PLAIN, OTHER, *flags)
+    assert not result.returncode, result.stdout
+    assert f'{OTHER.stem} does not fit' in result.stdout
 
 
 def test_benchmark_refuses_what_does_not_go_together(run_tool):
