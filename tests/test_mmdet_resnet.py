@@ -216,14 +216,25 @@ def test_sizes_and_batches(shape, dtype):
             assert out.isfinite().all()
 
 
-def test_autocast_is_close_to_float32():
-    net = SBResNet(**DETECTION).eval()
+@pytest.mark.parametrize('grad', [True, False])
+def test_autocast_is_close_to_float32(grad):
+    net = randomize(SBResNet(**DETECTION)).eval()
+    weights = [net.layer2[1].conv3.weight, net.layer2[1].conv1.weight]
     x = torch.randn(2, 3, 128, 128)
-    with torch.no_grad():
-        expected = net(x)
-        with torch.autocast('cpu', torch.bfloat16):
-            outs = net(x)
-    for out, want in zip(outs, expected):
+    channels, results = [], []
+    net.layer2[1].conv3.register_forward_pre_hook(
+        lambda _, args: channels.append(args[0].size(1)))
+    for enabled in (False, True):
+        with torch.set_grad_enabled(grad):
+            with torch.autocast('cpu', torch.bfloat16, enabled=enabled):
+                outs = net(x)
+            results.append([
+                *outs,
+                *(torch.autograd.grad(outs[2].float().square().mean(),
+                                      weights) if grad else ())
+            ])
+    assert channels == [19, 24]
+    for want, out in zip(*results):
         assert (out - want).norm() < .05 * want.norm()
 
 

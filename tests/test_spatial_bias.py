@@ -70,8 +70,11 @@ def test_pointwise_convolution_equals_the_convolution(bias):
             net.zero_grad()
         for ours, theirs in zip(*grads):
             torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
-    with pytest.raises(RuntimeError, match='to have 67 channels'):
-        layer(x[:, :5])
+    more = torch.cat([x, x[:, :7]], dim=1)
+    torch.testing.assert_close(layer(more), plain(x), rtol=1e-4, atol=1e-4)
+    for wrong in (x[:, :5], torch.cat([x, x[:, :8]], dim=1)):
+        with pytest.raises(RuntimeError, match='to have 67 channels'):
+            layer(wrong)
     with torch.autocast('cpu', torch.bfloat16):
         assert layer(x).dtype == plain(x).dtype == torch.bfloat16
 
@@ -79,8 +82,10 @@ def test_pointwise_convolution_equals_the_convolution(bias):
 @pytest.mark.parametrize('rectify', [True, False])
 @pytest.mark.parametrize('memory_format',
                          [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
-def test_stack_equals_relu_and_concatenation(rectify, memory_format, dtype):
+@pytest.mark.parametrize('dtype, multiple', [(torch.float32, 1),
+                                             (torch.bfloat16, 8)])
+def test_stack_equals_relu_and_concatenation(rectify, memory_format, dtype,
+                                             multiple):
     results = []
     for one_pass in (True, False):
         torch.manual_seed(0)
@@ -88,11 +93,12 @@ def test_stack_equals_relu_and_concatenation(rectify, memory_format, dtype):
             torch.randn(2, c, 5, 7).to(dtype).contiguous(
                 memory_format=memory_format).requires_grad_() for c in (16, 3))
         if one_pass:
-            out = _Stack.apply(features, maps, rectify)
+            out = _Stack.apply(features, maps, rectify, multiple)
             assert out.is_contiguous(memory_format=memory_format)
         else:
             rectified = F.relu(features) if rectify else features
-            out = torch.cat([rectified, maps], dim=1)
+            zeros = maps.new_zeros(2, -19 % multiple, 5, 7)
+            out = torch.cat([rectified, maps, zeros], dim=1)
         weight = torch.randn(out.shape)
         (out * weight).sum().backward()
         results.append((out, features.grad, maps.grad))

@@ -11,14 +11,17 @@ from .spatial_bias import (PointwiseConv2d, SpatialBias, is_channels_last,
                            is_traced)
 
 
-def _stack(features, maps, rectify):
+def _stack(features, maps, rectify, multiple):
     """Stack maps on features, rectified on the way: one pass over the features
-    and one copy of them, where ReLU and concatenation need two."""
+    and one copy of them, where ReLU and concatenation need two. Zeros fill the
+    channels up to a multiple."""
     n, c, h, w = features.shape
+    used = c + maps.size(1)
+    total = -(-used // multiple) * multiple
     memory_format = (
         torch.channels_last
         if is_channels_last(features) else torch.contiguous_format)
-    out = torch.empty((n, c + maps.size(1), h, w),
+    out = torch.empty((n, total, h, w),
                       dtype=features.dtype,
                       device=features.device,
                       memory_format=memory_format)
@@ -26,7 +29,8 @@ def _stack(features, maps, rectify):
         torch.clamp_min(features, 0, out=out[:, :c])
     else:
         out[:, :c] = features
-    out[:, c:] = maps
+    out[:, c:used] = maps
+    out[:, used:] = 0
     return out
 
 
@@ -34,9 +38,10 @@ class _Stack(torch.autograd.Function):
     """:func:`_stack`, with its gradient."""
 
     @staticmethod
-    def forward(ctx, features, maps, rectify):
-        out = _stack(features, maps, rectify)
+    def forward(ctx, features, maps, rectify, multiple):
+        out = _stack(features, maps, rectify, multiple)
         ctx.channels, ctx.rectify = features.size(1), rectify
+        ctx.used = ctx.channels + maps.size(1)
         ctx.save_for_backward(*([out] if rectify else []))
         return out
 
@@ -44,12 +49,12 @@ class _Stack(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad):
         c = ctx.channels
-        features, maps = grad[:, :c], grad[:, c:]
+        features, maps = grad[:, :c], grad[:, c:ctx.used]
         if ctx.rectify:
             out, = ctx.saved_tensors
             features = torch.ops.aten.threshold_backward(
                 features, out[:, :c], 0)
-        return features, maps, None
+        return features, maps, None, None
 
 
 class SBBlockMixin:
@@ -123,7 +128,8 @@ class SBBlockMixin:
                 activation of the block.
 
         Returns:
-            Tensor: Shape (N, C + num_maps, H', W').
+            Tensor: Shape (N, C + num_maps, H', W'), with a few zeros more in
+            half precision.
         """
         maps = maps.to(features.dtype)
         if rectify and (is_traced() or not isinstance(self.relu, nn.ReLU)):
@@ -131,7 +137,11 @@ class SBBlockMixin:
         if is_traced():  # compilers fuse this by themselves
             return torch.cat([features, maps], dim=1)
         stack = _Stack.apply if torch.is_grad_enabled() else _stack
-        return stack(features, maps, rectify)
+        # matrix units work on 8 half-precision channels at a time
+        padded = (
+            features.dtype in (torch.bfloat16, torch.float16)
+            and isinstance(getattr(self, self.reader), PointwiseConv2d))
+        return stack(features, maps, rectify, 8 if padded else 1)
 
     def read_plain_weights(self, state_dict, prefix):
         """Complete the weights of a plain block, in place.

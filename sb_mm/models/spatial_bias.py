@@ -43,13 +43,18 @@ class PointwiseConv2d(nn.Conv2d):
         """Compute the convolution.
 
         Args:
-            x (Tensor): Shape (N, in_channels, H, W).
+            x (Tensor): Shape (N, in_channels, H, W). Up to 7 channels may
+                follow, which count for nothing.
 
         Returns:
             Tensor: Shape (N, out_channels, H, W). On the CPU it is contiguous
             whatever the memory format of ``x`` if there are but a few output
             channels: norms and products of those are slow in channels_last.
         """
+        padding = x.size(1) - self.in_channels
+        if 0 < padding < 8:
+            weight = F.pad(self.weight, (0, 0, 0, 0, 0, padding))
+            return self._conv_forward(x, weight, self.bias)
         few = self.out_channels < 16
         # the convolution is as fast in channels_last, and adds the bias for free
         if (x.device.type != 'cpu' or x.size(1) != self.in_channels
