@@ -70,9 +70,10 @@ def test_pointwise_convolution_equals_the_convolution(bias):
             net.zero_grad()
         for ours, theirs in zip(*grads):
             torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
-    more = torch.cat([x, x[:, :7]], dim=1)
+    assert layer.fill == 5
+    more = torch.cat([x, x[:, :5]], dim=1)
     torch.testing.assert_close(layer(more), plain(x), rtol=1e-4, atol=1e-4)
-    for wrong in (x[:, :5], torch.cat([x, x[:, :8]], dim=1)):
+    for wrong in (x[:, :5], more[:, :71], torch.cat([x, x], dim=1)):
         with pytest.raises(RuntimeError, match='to have 67 channels'):
             layer(wrong)
     with torch.autocast('cpu', torch.bfloat16):
@@ -82,10 +83,10 @@ def test_pointwise_convolution_equals_the_convolution(bias):
 @pytest.mark.parametrize('rectify', [True, False])
 @pytest.mark.parametrize('memory_format',
                          [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize('dtype, multiple', [(torch.float32, 1),
-                                             (torch.bfloat16, 8)])
+@pytest.mark.parametrize('dtype, fill', [(torch.float32, 0),
+                                         (torch.bfloat16, 5)])
 def test_stack_equals_relu_and_concatenation(rectify, memory_format, dtype,
-                                             multiple):
+                                             fill):
     results = []
     for one_pass in (True, False):
         torch.manual_seed(0)
@@ -93,11 +94,11 @@ def test_stack_equals_relu_and_concatenation(rectify, memory_format, dtype,
             torch.randn(2, c, 5, 7).to(dtype).contiguous(
                 memory_format=memory_format).requires_grad_() for c in (16, 3))
         if one_pass:
-            out = _Stack.apply(features, maps, rectify, multiple)
+            out = _Stack.apply(features, maps, rectify, fill)
             assert out.is_contiguous(memory_format=memory_format)
         else:
             rectified = F.relu(features) if rectify else features
-            zeros = maps.new_zeros(2, -19 % multiple, 5, 7)
+            zeros = maps.new_zeros(2, fill, 5, 7)
             out = torch.cat([rectified, maps, zeros], dim=1)
         weight = torch.randn(out.shape)
         (out * weight).sum().backward()

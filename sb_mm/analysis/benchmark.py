@@ -14,7 +14,7 @@ from torch.utils.benchmark import Timer
 
 from ..engine import to_channels_last
 from .complexity import count_flops
-from .picture import MARKERS, subplots
+from .picture import marker, subplots
 from .table import print_table, write_table
 
 DTYPES = dict(
@@ -91,8 +91,8 @@ def benchmark(configs,
         for size in sizes:
             networks = []
             for config in configs:
-                networks.append(
-                    _Network(config, size, networks[:1], **settings))
+                first = networks[0] if networks else None
+                networks.append(_Network(config, size, first, **settings))
             task = progress.add_task('{}×{}'.format(*size), total=rounds)
             for network in networks:  # warm up
                 network.run()
@@ -122,8 +122,8 @@ def benchmark(configs,
 class _Network:
     """A network, ready to run on one batch."""
 
-    def __init__(self, config, size, first, mode, batch_size, whole, device, dtype,
-                 channels_last, compile, fuse, graph):
+    def __init__(self, config, size, first, mode, batch_size, whole, device,
+                 dtype, channels_last, compile, fuse, graph):
         dtype = DTYPES[dtype]
         self.name = Path(config).stem
         self.size, self.batch_size, self.device = size, batch_size, device
@@ -131,9 +131,10 @@ class _Network:
         cfg = Config.fromfile(config)
         init_default_scope(cfg.default_scope)
         model = MODELS.build(cfg.model if whole else cfg.model.backbone)
-        self.weights = model.state_dict()
-        if whole and first:
-            _copy_weights(first[0], self.name, model)
+        if whole:
+            self.weights = model.state_dict()
+            if first:
+                _copy_weights(first, self.name, model)
         model.train(mode == 'train')
         self.parameters = sum(p.numel() for p in model.parameters())
         kwargs = {}
@@ -230,8 +231,8 @@ def _copy_weights(first, name, model):
     try:
         model.load_state_dict(first.weights, strict=False)
     except RuntimeError:
-        print(f'{name} does not fit the weights of {first.name} and keeps its '
-              'own: their numbers of boxes may differ')
+        print(f'{name} does not fit all weights of {first.name}: their '
+              'numbers of boxes may differ')
 
 
 def _replay(run):
@@ -282,7 +283,7 @@ def _draw(rows, path):
         axes[0].barh([i + .8 * j / len(sizes) for j in range(len(sizes))],
                      ratios, height=.75 / len(sizes))
         speeds = [row['images/s'] for row in rows if row['config'] == name]
-        axes[1].plot(sizes, speeds, marker=MARKERS[i % len(MARKERS)], label=name)
+        axes[1].plot(sizes, speeds, marker=marker(i), label=name)
     axes[0].set_yticks([i + .4 for i in range(len(names))], names)
     axes[0].invert_yaxis()
     axes[0].axvline(1, color='black', linewidth=1)

@@ -6,7 +6,7 @@ from mmengine.config import Config
 
 from .complexity import count_complexity
 from .distance import draw_by_distance
-from .picture import MARKERS, subplots
+from .picture import marker, subplots
 from .table import print_table, write_table
 from .work_dirs import METRICS, PERCENT, Run
 
@@ -132,8 +132,7 @@ def _draw(groups, path):
                     steps, [mean(curve[step] for curve in curves)
                             for step in steps],
                     label=runs[0].name,
-                    marker=MARKERS[i % len(MARKERS)] if len(steps) < 30 else
-                    None)
+                    marker=marker(i) if len(steps) < 30 else None)
                 axis.fill_between(
                     steps, *([bound(curve[step] for curve in curves)
                               for step in steps] for bound in (min, max)),

@@ -2,7 +2,7 @@
 import re
 from statistics import mean, stdev
 
-from .picture import MARKERS, subplots
+from .picture import marker, subplots
 
 #: Metrics that are drawn where there are any, and their titles.
 _TITLES = {
@@ -39,7 +39,7 @@ def draw_by_distance(networks, path):
                 [stdev(values[x]) if len(values[x]) > 1 else 0
                  for x in centres],
                 label=name,
-                marker=MARKERS[i % len(MARKERS)],
+                marker=marker(i),
                 capsize=2)
         chance = _by_distance(
             next(iter(networks.values())), metric.replace('acc', 'chance'))

@@ -1,7 +1,10 @@
 """What all our pictures have in common."""
 
-#: A marker for each network, so that curves differ in more than colour.
-MARKERS = 'osv^D<>Pp*'
+
+def marker(i):
+    """str: The marker of network i, so that curves differ in more than
+    colour."""
+    return 'osv^D<>Pp*'[i % 10]
 
 
 def subplots(rows, columns, figsize):

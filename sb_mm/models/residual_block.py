@@ -11,17 +11,16 @@ from .spatial_bias import (PointwiseConv2d, SpatialBias, is_channels_last,
                            is_traced)
 
 
-def _stack(features, maps, rectify, multiple):
+def _stack(features, maps, rectify, fill):
     """Stack maps on features, rectified on the way: one pass over the features
-    and one copy of them, where ReLU and concatenation need two. Zeros fill the
-    channels up to a multiple."""
+    and one copy of them, where ReLU and concatenation need two. ``fill``
+    channels of zeros follow."""
     n, c, h, w = features.shape
     used = c + maps.size(1)
-    total = -(-used // multiple) * multiple
     memory_format = (
         torch.channels_last
         if is_channels_last(features) else torch.contiguous_format)
-    out = torch.empty((n, total, h, w),
+    out = torch.empty((n, used + fill, h, w),
                       dtype=features.dtype,
                       device=features.device,
                       memory_format=memory_format)
@@ -38,8 +37,8 @@ class _Stack(torch.autograd.Function):
     """:func:`_stack`, with its gradient."""
 
     @staticmethod
-    def forward(ctx, features, maps, rectify, multiple):
-        out = _stack(features, maps, rectify, multiple)
+    def forward(ctx, features, maps, rectify, fill):
+        out = _stack(features, maps, rectify, fill)
         ctx.channels, ctx.rectify = features.size(1), rectify
         ctx.used = ctx.channels + maps.size(1)
         ctx.save_for_backward(*([out] if rectify else []))
@@ -137,11 +136,11 @@ class SBBlockMixin:
         if is_traced():  # compilers fuse this by themselves
             return torch.cat([features, maps], dim=1)
         stack = _Stack.apply if torch.is_grad_enabled() else _stack
-        # matrix units work on 8 half-precision channels at a time
-        padded = (
-            features.dtype in (torch.bfloat16, torch.float16)
-            and isinstance(getattr(self, self.reader), PointwiseConv2d))
-        return stack(features, maps, rectify, 8 if padded else 1)
+        reader = getattr(self, self.reader)
+        half = features.dtype in (torch.bfloat16, torch.float16)
+        fill = (
+            reader.fill if half and isinstance(reader, PointwiseConv2d) else 0)
+        return stack(features, maps, rectify, fill)
 
     def read_plain_weights(self, state_dict, prefix):
         """Complete the weights of a plain block, in place.

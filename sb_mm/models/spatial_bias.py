@@ -39,21 +39,26 @@ class PointwiseConv2d(nn.Conv2d):
             sense.
     """
 
+    @property
+    def fill(self):
+        """int: Channels that fill the input up to a multiple of 8, which
+        matrix units want in half precision."""
+        return -self.in_channels % 8
+
     def forward(self, x: Tensor) -> Tensor:
         """Compute the convolution.
 
         Args:
-            x (Tensor): Shape (N, in_channels, H, W). Up to 7 channels may
-                follow, which count for nothing.
+            x (Tensor): Shape (N, in_channels, H, W), or (N, in_channels +
+                fill, H, W), whose last channels count for nothing.
 
         Returns:
             Tensor: Shape (N, out_channels, H, W). On the CPU it is contiguous
             whatever the memory format of ``x`` if there are but a few output
             channels: norms and products of those are slow in channels_last.
         """
-        padding = x.size(1) - self.in_channels
-        if 0 < padding < 8:
-            weight = F.pad(self.weight, (0, 0, 0, 0, 0, padding))
+        if self.fill and x.size(1) == self.in_channels + self.fill:
+            weight = F.pad(self.weight, (0, 0, 0, 0, 0, self.fill))
             return self._conv_forward(x, weight, self.bias)
         few = self.out_channels < 16
         # the convolution is as fast in channels_last, and adds the bias for free
