@@ -9,6 +9,7 @@ from mmengine.runner import load_checkpoint
 from torch import nn
 
 from sb_mm.models.mmdet_resnet import SBResNet, SBResNetV1d, SBResNeXt
+from sb_mm.models.residual_block import SBBlockMixin
 
 #: As the configs of the toolbox build it; small, to be quick.
 DETECTION = dict(
@@ -120,7 +121,11 @@ def test_sb_learns_from_a_plain_checkpoint_under_freezing():
         if isinstance(module, nn.BatchNorm2d)
     }
     net.train()
-    blocks = dict(net._blocks())
+    blocks = {
+        name: module
+        for name, module in net.named_modules()
+        if isinstance(module, SBBlockMixin)
+    }
     assert len(blocks) == 13
     optimizer = torch.optim.SGD(
         [p for p in net.parameters() if p.requires_grad], lr=.1)
@@ -171,8 +176,8 @@ def log(caplog):
 def test_one_line_says_how_many_blocks_were_extended(log):
     net = SBResNet(**DETECTION)
     net.load_state_dict(random_plain(**DETECTION).state_dict())
-    line, = [line for line in log.messages if 'extended' in line]
-    assert '13 blocks' in line
+    line, = [line for line in log.messages if 'plain weights' in line]
+    assert '13 of 13 blocks took plain weights' in line
     log.clear()
     net.load_state_dict(net.state_dict())
     assert not log.messages
@@ -221,9 +226,7 @@ def test_autocast_is_close_to_float32(grad):
     net = randomize(SBResNet(**DETECTION)).eval()
     weights = [net.layer2[1].conv3.weight, net.layer2[1].conv1.weight]
     x = torch.randn(2, 3, 128, 128)
-    channels, results = [], []
-    net.layer2[1].conv3.register_forward_pre_hook(
-        lambda _, args: channels.append(args[0].size(1)))
+    results = []
     for enabled in (False, True):
         with torch.set_grad_enabled(grad):
             with torch.autocast('cpu', torch.bfloat16, enabled=enabled):
@@ -233,7 +236,6 @@ def test_autocast_is_close_to_float32(grad):
                 *(torch.autograd.grad(outs[2].float().square().mean(),
                                       weights) if grad else ())
             ])
-    assert channels == [19, 24]
     for want, out in zip(*results):
         assert (out - want).norm() < .05 * want.norm()
 
@@ -338,7 +340,11 @@ def test_compiles_as_one_graph_for_all_sizes():
     (dict(sb_stages=(1, 1, 1, 0)), 'sb_stages must have one bool'),
     (dict(sb_stages=True), 'sb_stages must have one bool'),
     (dict(num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1),
-          out_indices=(2, )), 'each of the 3 stages'),
+          out_indices=(2, ), sb_stages=(True, ) * 4), 'each of the 3 stages'),
+    (dict(sb_cfg=dict(norm_cfg=dict(type='GN', num_groups=32))),
+     "norm_cfg=.*'num_groups': 32.* does not fit 5 and 3 channels"),
+    (dict(conv_cfg=dict(type='SAC', use_deform=False)),
+     'conv_cfg: .* one of Conv2d, .* but got SAConv2d'),
     (dict(sb_cfg=dict(pool_size=0)), 'pool_size must be a positive integer'),
     (dict(sb_cfg=dict(pool=10)), r"unknown keys \['pool'\].*pool_size"),
 ])
@@ -358,6 +364,89 @@ def test_checkpoint_of_another_network_is_refused():
     maps = SBResNet(depth=50, base_channels=8, sb_cfg=dict(num_maps=5))
     with pytest.raises(ValueError, match=r'layer1.0.*\(.*fits neither'):
         net.load_state_dict(maps.state_dict(), strict=False)
+
+
+@pytest.mark.parametrize('depth', [18, 50])
+@pytest.mark.parametrize('given, wanted', [(False, True), (True, False)])
+def test_shortcuts_are_not_taken_for_each_other(depth, given, wanted):
+    """A pooling that the checkpoint's network has and this one does not."""
+    cfg = dict(depth=depth, base_channels=8)
+    net = SBResNet(avg_down=wanted, **cfg)
+    with pytest.raises(
+            ValueError,
+            match=f'layer2.0.downsample .*avg_down={given}.*'
+            f'avg_down={wanted}'):
+        net.load_state_dict(ResNet(avg_down=given, **cfg).state_dict())
+    # where they do the same they are one
+    stride_1 = dict(cfg, strides=(1, ) * 4)
+    plain = random_plain(avg_down=given, **stride_1)
+    net = SBResNet(avg_down=wanted, **stride_1)
+    net.load_state_dict(plain.state_dict())
+    x = torch.randn(1, 3, 32, 32)
+    plain.eval(), net.eval()
+    for out, want in zip(net(x), plain(x)):
+        torch.testing.assert_close(
+            out, want, rtol=0, atol=1e-5 * want.abs().max().item())
+
+
+def test_instance_norm_loads_its_own_weights():
+    net = SBResNetV1d(depth=50, base_channels=8, norm_cfg=dict(type='IN'))
+    net.load_state_dict(net.state_dict())
+
+
+@pytest.mark.parametrize('conv', ['ConvWS', 'ConvAWS'])
+def test_standardised_weights_give_the_plain_outputs(conv):
+    """The new columns do not count in the mean and variance of a kernel, and
+    what the checkpoint of an ordinary ResNet lacks comes from the others."""
+    cfg = dict(
+        depth=50,
+        base_channels=8,
+        conv_cfg=dict(type=conv),
+        norm_cfg=dict(type='GN', num_groups=8))
+    plain = ResNet(**cfg)
+    weights = plain.state_dict()
+    if conv == 'ConvAWS':
+        weights = {
+            k: v
+            for k, v in weights.items() if 'gamma' not in k and 'beta' not in k
+        }
+        plain.load_state_dict(weights, strict=False)
+    net = SBResNet(**cfg)
+    net.load_state_dict(weights, strict=False)
+    x = torch.randn(1, 3, 64, 64)
+    plain.eval(), net.eval()
+    for out, want in zip(net(x), plain(x)):
+        torch.testing.assert_close(
+            out, want, rtol=0, atol=1e-5 * want.abs().max().item())
+    sum(out.mean() for out in net(x)).backward()
+    assert sb_columns(net.layer2[1]).grad is None
+    assert net.layer2[1].conv3.weight.grad[:, -3:].any()
+
+
+def test_group_norm_has_one_group_in_the_branch():
+    net = SBResNet(
+        depth=50, base_channels=32, norm_cfg=dict(type='GN', num_groups=32))
+    assert net.layer1[0].gn2.num_groups == 32
+    branch = net.layer1[0].spatial_bias
+    assert branch.norm.num_groups == branch.reduction.norm.num_groups == 1
+
+
+def test_rebuilt_convolution_keeps_what_its_class_has():
+    net = SBResNet(depth=18, conv_cfg=dict(type='ConvWS', eps=.5))
+    assert net.layer1[0].conv2.eps == net.layer1[0].conv1.eps == .5
+
+
+def test_plain_weights_on_the_meta_device():
+    plain = random_plain(**DETECTION)
+    with torch.device('meta'):
+        net = SBResNet(**DETECTION)
+    net.load_state_dict(plain.state_dict(), assign=True)
+    assert not any(t.is_meta for t in net.state_dict().values())
+    x = torch.randn(1, 3, 64, 64)
+    plain.eval(), net.eval()
+    for out, want in zip(net(x), plain(x)):
+        torch.testing.assert_close(
+            out, want, rtol=0, atol=1e-5 * want.abs().max().item())
 
 
 def test_weights_that_cannot_be_had():

@@ -4,8 +4,8 @@ from conftest import assert_plain_outputs, randomize
 from mmcv.cnn.bricks import DropPath
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
-from mmpretrain.models.backbones import (ResNet, ResNetV1c, ResNetV1d,
-                                         ResNeXt)
+from mmpretrain.models.backbones import (ResNet, ResNet_CIFAR, ResNetV1c,
+                                         ResNetV1d, ResNeXt)
 from mmpretrain.registry import MODELS
 from torch import nn
 
@@ -17,7 +17,8 @@ PAIRS = [(ResNet, SBResNet, dict(depth=18)),
          (ResNet, SBResNet, dict(depth=50)),
          (ResNetV1c, SBResNetV1c, dict(depth=50)),
          (ResNetV1d, SBResNetV1d, dict(depth=50)),
-         (ResNeXt, SBResNeXt, dict(depth=50, groups=4, width_per_group=16))]
+         (ResNeXt, SBResNeXt, dict(depth=50, groups=4, width_per_group=16)),
+         (ResNet_CIFAR, SBResNet_CIFAR, dict(depth=18))]
 
 
 @pytest.fixture(autouse=True)
@@ -65,8 +66,8 @@ def test_cifar_network():
     other = SBResNet_CIFAR(depth=20, sb_cfg=dict(num_maps=5))
     layer = other.layer1[0].spatial_bias
     assert (layer.num_maps, layer.pool_size) == (5, 6)
-    with pytest.raises(KeyError, match='invalid depth 50'):
-        SBResNet_CIFAR(depth=50)
+    with pytest.raises(KeyError, match='invalid depth 51'):
+        SBResNet_CIFAR(depth=51)
 
 
 def test_drop_path():

@@ -94,6 +94,20 @@ def test_norms_learn_where_those_of_the_backbone_are_fixed():
         assert layer.norm.num_batches_tracked == (0 if frozen else 1)
 
 
+def test_norms_that_came_with_the_checkpoint_are_fixed_too():
+    net = MODELS.build(
+        dict(
+            type='mmdet.ResNet',
+            depth=50,
+            base_channels=8,
+            norm_eval=True,
+            plugins=[plugin(norm_eval=True)]))
+    net.train()
+    net(torch.randn(2, 3, 64, 64))
+    layers = layers_of(net).values()
+    assert layers and not any(x.norm.num_batches_tracked for x in layers)
+
+
 def test_several_in_a_block_need_postfixes():
     several = [plugin(postfix=1), plugin(postfix=2), plugin('after_conv1')]
     cfg = dict(type='mmdet.ResNet', depth=50, base_channels=8)
@@ -113,7 +127,7 @@ def test_wrong_use_in_the_words_of_the_toolbox():
         MODELS.build(dict(cfg, plugins=[plugin('before_conv1')]))
     with pytest.raises(AssertionError):
         MODELS.build(dict(cfg, plugins=[plugin(stages=(True, ))]))
-    with pytest.raises(RuntimeError, match='to have 8 channels'):
+    with pytest.raises(ValueError, match=r'\(N, 8, H, W\).*\(1, 4, 8, 8\)'):
         SpatialBiasPlugin(8)(torch.rand(1, 4, 8, 8))
     with pytest.raises(ValueError, match='in_channels must be a positive'):
         SpatialBiasPlugin(0)

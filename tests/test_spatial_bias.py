@@ -3,13 +3,13 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from conftest import randomize
 from torch import nn
 
 from sb_mm.checkpoints import from_authors
 from sb_mm.models import SpatialBias
 from sb_mm.models.mmdet_resnet import SBBottleneck
-from sb_mm.models.residual_block import _Stack
-from sb_mm.models.spatial_bias import PointwiseConv2d
+from sb_mm.models.pooling import adaptive_avg_pool
 
 AUTHORS_BLOCKS = (
     Path(__file__).resolve().parents[2] / 'shared/reference/sb_blocks.pt')
@@ -23,7 +23,7 @@ def reference(layer, x, size):
     x = layer.mix(x.flatten(2).permute(0, 2, 1))
     x = x.permute(0, 2, 1).reshape(len(x), layer.num_maps, k, k)
     x = F.interpolate(x, size, mode='bilinear', align_corners=False)
-    return F.relu(layer.norm(x))
+    return layer.norm(x)
 
 
 @pytest.mark.parametrize('cfg', [
@@ -52,58 +52,15 @@ def test_equals_the_operations_of_the_paper(cfg, shape, size):
         torch.testing.assert_close(*grads, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize('bias', [True, False])
-def test_pointwise_convolution_equals_the_convolution(bias):
-    """The matrix product on the CPU, and every case that it leaves out."""
-    layer = PointwiseConv2d(67, 32, 1, bias=bias)
-    plain = nn.Conv2d(67, 32, 1, bias=bias)
-    plain.load_state_dict(layer.state_dict())
-    x = torch.randn(3, 67, 9, 14)
-    for y in (x, x.to(memory_format=torch.channels_last),
-              x[..., ::2], x[:1]):
-        grads = []
-        for net in (layer, plain):
-            z = y.clone(memory_format=torch.preserve_format).requires_grad_()
-            out = net(z)
-            out.square().sum().backward()
-            grads.append((out, z.grad, net.weight.grad))
-            net.zero_grad()
-        for ours, theirs in zip(*grads):
-            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
-    assert layer.fill == 5
-    more = torch.cat([x, x[:, :5]], dim=1)
-    torch.testing.assert_close(layer(more), plain(x), rtol=1e-4, atol=1e-4)
-    for wrong in (x[:, :5], more[:, :71], torch.cat([x, x], dim=1)):
-        with pytest.raises(RuntimeError, match='to have 67 channels'):
-            layer(wrong)
-    with torch.autocast('cpu', torch.bfloat16):
-        assert layer(x).dtype == plain(x).dtype == torch.bfloat16
-
-
-@pytest.mark.parametrize('rectify', [True, False])
-@pytest.mark.parametrize('memory_format',
-                         [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize('dtype, fill', [(torch.float32, 0),
-                                         (torch.bfloat16, 5)])
-def test_stack_equals_relu_and_concatenation(rectify, memory_format, dtype,
-                                             fill):
-    results = []
-    for one_pass in (True, False):
-        torch.manual_seed(0)
-        features, maps = (
-            torch.randn(2, c, 5, 7).to(dtype).contiguous(
-                memory_format=memory_format).requires_grad_() for c in (16, 3))
-        if one_pass:
-            out = _Stack.apply(features, maps, rectify, fill)
-            assert out.is_contiguous(memory_format=memory_format)
-        else:
-            rectified = F.relu(features) if rectify else features
-            zeros = maps.new_zeros(2, fill, 5, 7)
-            out = torch.cat([rectified, maps, zeros], dim=1)
-        weight = torch.randn(out.shape)
-        (out * weight).sum().backward()
-        results.append((out, features.grad, maps.grad))
-    assert all(map(torch.equal, *results))
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_pools_like_adaptive_avg_pool2d(dtype):
+    tolerance = dict(rtol=0, atol=10 * torch.finfo(dtype).eps)
+    for k in (1, 3, 6, 10):
+        for size in (1, 2, 5, 9, 10, 11, 20, 33, 64, 199, 334):
+            x = torch.rand(2, 3, size, 7, dtype=dtype)
+            torch.testing.assert_close(
+                adaptive_avg_pool(x, k), F.adaptive_avg_pool2d(x, k),
+                **tolerance)
 
 
 def test_deterministic():
@@ -151,6 +108,89 @@ def test_refuses_a_norm_that_does_not_fit():
     with pytest.raises(ValueError, match='norm_cfg=.*num_groups=1'):
         SpatialBias(8, norm_cfg=dict(type='GN', num_groups=32))
     SpatialBias(8, norm_cfg=dict(type='GN', num_groups=1))
+
+
+@pytest.mark.parametrize('x, message', [
+    (torch.rand(1, 7, 4, 4), r'\(N, 8, H, W\).* got \(1, 7, 4, 4\)'),
+    (torch.rand(8, 4, 4), r'\(N, 8, H, W\).* got \(8, 4, 4\)'),
+    (torch.rand(1, 8, 4, 4, 4), r'\(N, 8, H, W\).* got \(1, 8, 4, 4, 4\)'),
+    (torch.rand(1, 8, 0, 4), r'not be empty, but got \(1, 8, 0, 4\)'),
+    (torch.ones(1, 8, 4, 4, dtype=torch.long),
+     'floating point, but got torch.int64'),
+])
+@pytest.mark.parametrize('mode', [True, False])
+def test_refuses_input(x, message, mode):
+    with pytest.raises(ValueError, match=f'^SpatialBias: x must .*{message}$'):
+        SpatialBias(8).train(mode)(x)
+
+
+class PaperBottleneck(nn.Module):
+    """The block of the paper's Fig. 2, from its text: one BN over features and
+    maps, and every position of the 1D convolution summed up by hand."""
+
+    def __init__(self, planes, k=10, maps=3, taps=3):
+        super().__init__()
+        width = planes + maps
+        self.k, self.maps, self.taps = k, maps, taps
+        self.conv1 = nn.Conv2d(4 * planes, planes, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.conv2 = nn.Conv2d(planes, planes, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, 4 * planes, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(4 * planes)
+        self.reduce = nn.Conv2d(planes, maps + taps - 1, 1, bias=False)
+        self.reduce_bn = nn.BatchNorm2d(maps + taps - 1)
+        self.w = nn.Parameter(torch.randn(k * k, k * k, taps) / (10 * k))
+        self.b = nn.Parameter(torch.randn(k * k))
+
+    def forward(self, x):
+        z = self.bn1(self.conv1(x)).relu()
+        y = self.conv2(z)
+        p = F.adaptive_avg_pool2d(self.reduce_bn(self.reduce(z)).relu(), self.k)
+        p = p.flatten(2)  # N, channels, positions
+        maps = []
+        for i in range(self.maps):  # the convolution slides along the channels
+            window = p[:, i:i + self.taps]
+            maps.append(torch.einsum('ntp,qpt->nq', window, self.w) + self.b)
+        maps = torch.stack(maps, 1).unflatten(2, (self.k, self.k))
+        maps = F.interpolate(maps, y.shape[2:], mode='bilinear')
+        y = self.bn2(torch.cat([y, maps], 1)).relu()
+        return (x + self.bn3(self.conv3(y))).relu()
+
+
+def test_equals_the_block_written_from_the_paper():
+    theirs = randomize(PaperBottleneck(16))
+    ours = SBBottleneck(64, 16, sb_cfg={})
+    weights = {
+        key: value
+        for key, value in theirs.state_dict().items()
+        if key.startswith(('conv', 'bn1', 'bn3'))
+    }
+    for key, value in theirs.bn2.state_dict().items():
+        if value.dim():
+            weights[f'bn2.{key}'] = value[:16]
+            weights[f'spatial_bias.norm.{key}'] = value[16:]
+    for name, layer in (('conv', theirs.reduce), ('bn', theirs.reduce_bn)):
+        for key, value in layer.state_dict().items():
+            weights[f'spatial_bias.reduction.{name}.{key}'] = value
+    weights['spatial_bias.mix.weight'] = theirs.w
+    weights['spatial_bias.mix.bias'] = theirs.b
+    missing, unexpected = ours.load_state_dict(weights, strict=False)
+    assert not unexpected
+    assert all('num_batches_tracked' in key for key in missing)
+    x = torch.randn(3, 64, 23, 31)
+    for mode in (True, False):
+        results = []
+        for block in (ours, theirs):
+            block.train(mode)
+            z = x.clone().requires_grad_()
+            y = block(z)
+            (y * torch.linspace(-1, 1, y.numel()).view_as(y)).sum().backward()
+            results.append((y, z.grad, block.conv1.weight.grad))
+            block.zero_grad()
+        for got, want in zip(*results):
+            torch.testing.assert_close(
+                got, want, rtol=0, atol=1e-4 * want.abs().max().item())
 
 
 @pytest.mark.skipif(

@@ -1,7 +1,8 @@
 from importlib import import_module
 
 from ..compat import installed_toolboxes
-from .spatial_bias import SpatialBias, SpatialBiasPlugin
+from .plugin import SpatialBiasPlugin
+from .spatial_bias import SpatialBias
 
 __all__ = ['SpatialBias', 'SpatialBiasPlugin']
 

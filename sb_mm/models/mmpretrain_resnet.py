@@ -48,43 +48,40 @@ class SBResNeXt(SBResNetMixin, ResNeXt):
 
 @MODELS.register_module()
 class SBResNet_CIFAR(SBResNetMixin, ResNet_CIFAR):
-    """The bottleneck ResNet for 32x32 images of the paper, with SB.
+    """ResNet for images of 32x32 with SB.
 
-    Three stages of n blocks and 16, 32 and 64 base channels; the output has
-    256 channels. See :class:`SBResNetMixin` for the arguments; the defaults
-    that differ are given here.
+    Beside the depths of MMPreTrain's own, with its arguments, it has the
+    bottleneck networks of the paper: three stages of n blocks and 16, 32 and
+    64 base channels, whose output has 256 channels. See
+    :class:`SBResNetMixin` for the arguments.
 
     Args:
-        depth (int): 9n + 2: 20, 29, 38, …; 38, 65 and 110 in the paper.
-        sb_stages (Sequence[bool]): Defaults to ``(True, True, True)``.
+        depth (int): 18, 34, 50, 101 or 152 for MMPreTrain's; 9n + 2 for the
+            paper's: 20, 29, 38, …; 38, 65 and 110 in the paper.
         sb_cfg (dict, optional): Defaults to ``dict(pool_size=6)``; what is not
             named keeps the default of :class:`SpatialBias`.
+        **kwargs: Those of :class:`SBResNetMixin`.
     """
-    arch_settings = {9 * n + 2: (Bottleneck, (n, ) * 3) for n in range(2, 112)}
+    arch_settings = {
+        **{9 * n + 2: (Bottleneck, (n, ) * 3) for n in range(2, 112)},
+        **ResNet_CIFAR.arch_settings
+    }
     sb_blocks = SBResNet.sb_blocks
 
-    def __init__(self,
-                 depth,
-                 stem_channels=16,
-                 base_channels=16,
-                 num_stages=3,
-                 strides=(1, 2, 2),
-                 dilations=(1, 1, 1),
-                 out_indices=(2, ),
-                 sb_stages=(True, True, True),
-                 sb_cfg=None,
-                 **kwargs):
+    def __init__(self, depth, sb_cfg=None, **kwargs):
+        if depth not in ResNet_CIFAR.arch_settings:
+            kwargs = {**_CIFAR_OF_THE_PAPER, **kwargs}
         super().__init__(
-            depth=depth,
-            stem_channels=stem_channels,
-            base_channels=base_channels,
-            num_stages=num_stages,
-            strides=strides,
-            dilations=dilations,
-            out_indices=out_indices,
-            sb_stages=sb_stages,
-            sb_cfg={
+            depth=depth, sb_cfg={
                 'pool_size': 6,
                 **(sb_cfg or {})
-            },
-            **kwargs)
+            }, **kwargs)
+
+
+_CIFAR_OF_THE_PAPER = dict(
+    stem_channels=16,
+    base_channels=16,
+    num_stages=3,
+    strides=(1, 2, 2),
+    dilations=(1, 1, 1),
+    out_indices=(2, ))

@@ -5,6 +5,7 @@ from mmengine.logging import print_log
 from mmengine.runner.checkpoint import (get_external_models,
                                         get_torchvision_models)
 
+from .plain_weights import check_shapes, rename_to_this_toolbox
 from .residual_block import SBBlockMixin
 from .spatial_bias import SpatialBias
 
@@ -31,11 +32,12 @@ class SBResNetMixin:
     Args:
         depth (int): Depth of the ResNet.
         num_stages (int): Number of stages. Defaults to 4.
-        sb_stages (Sequence[bool]): Whether the blocks of each stage have SB.
-            Defaults to ``(True, True, True, False)``, as in the paper.
+        sb_stages (Sequence[bool], optional): Whether the blocks of each stage
+            have SB. Defaults to None, the first three stages as in the paper.
         sb_cfg (dict, optional): Settings of :class:`SpatialBias`:
             ``num_maps``, ``kernel_size``, ``pool_size``, ``norm_cfg``,
-            ``init_cfg``. Defaults to None: 3, 3, 10 and the norm of the block.
+            ``init_cfg``. Defaults to None: 3, 3, 10 and the norm of the block,
+            with one group if that is GN.
         sb_pretrained (bool): Whether the SB branches come with the checkpoint,
             so that ``frozen_stages`` and ``norm_eval`` cover them too.
             Defaults to False.
@@ -52,10 +54,12 @@ class SBResNetMixin:
     def __init__(self,
                  depth,
                  num_stages=4,
-                 sb_stages=(True, True, True, False),
+                 sb_stages=None,
                  sb_cfg=None,
                  sb_pretrained=False,
                  **kwargs):
+        if sb_stages is None:
+            sb_stages = tuple(i < 3 for i in range(num_stages))
         if (not isinstance(sb_stages, (tuple, list))
                 or len(sb_stages) != num_stages
                 or not all(isinstance(flag, bool) for flag in sb_stages)):
@@ -73,6 +77,7 @@ class SBResNetMixin:
         self.sb_cfg = sb_cfg
         self.sb_pretrained = sb_pretrained
         super().__init__(depth=depth, num_stages=num_stages, **kwargs)
+        self.register_load_state_dict_post_hook(_report_extended)
 
     def make_res_layer(self, block, **kwargs):
         """Pack the blocks of the next stage into a ``ResLayer``."""
@@ -82,17 +87,17 @@ class SBResNetMixin:
         return super().make_res_layer(block=block, **kwargs)
 
     def _blocks(self, *layers):
-        """Yield the name and the module of every SB block in the stages."""
+        """Yield every SB block of the stages, wrapped or not."""
         for layer in layers or self.res_layers:
-            for i, block in enumerate(getattr(self, layer)):
-                if isinstance(block, SBBlockMixin):
-                    yield f'{layer}.{i}', block
+            for module in getattr(self, layer).modules():
+                if isinstance(module, SBBlockMixin):
+                    yield module
 
     def _freeze_stages(self):
         super()._freeze_stages()
         frozen = self.res_layers[:max(self.frozen_stages, 0)]
         if frozen and not self.sb_pretrained:
-            for _, block in self._blocks(*frozen):
+            for block in self._blocks(*frozen):
                 for param in block.sb_parameters:
                     param.requires_grad = True
 
@@ -105,7 +110,7 @@ class SBResNetMixin:
         """
         super().train(mode)
         if mode and not self.sb_pretrained:
-            for _, block in self._blocks():
+            for block in self._blocks():
                 block.spatial_bias.train()
         return self
 
@@ -132,67 +137,31 @@ class SBResNetMixin:
                 f'{option}{file}=FILE", or start from random weights with '
                 f'"--cfg-options {option}=None".') from error
 
-    def _rename_to_this_toolbox(self, state_dict, prefix):
-        """Rename what the toolboxes name differently, in place: a deep stem is
-        three ``ConvModule`` in MMPreTrain and nine layers in the others, and
-        a shortcut of ResNetV1d pools before its convolution or has stride 1
-        and does not."""
-        names = {}
-        if self.deep_stem:
-            flat = [f'stem.{i}' for i in (0, 1, 3, 4, 6, 7)]
-            packed = [
-                f'stem.{i}.{part}' for i in range(3) for part in ('conv', 'bn')
-            ]
-            if hasattr(self.stem[0], 'conv'):
-                flat, packed = packed, flat
-            names.update(zip(packed, flat))
-        for layer in self.res_layers:
-            shortcut = f'{layer}.0.downsample'
-            layers = getattr(self, layer)[0].downsample
-            pools = layers is not None and len(layers) == 3
-            given_pools = f'{prefix}{shortcut}.2.weight' in state_dict
-            if layers is not None and pools != given_pools:
-                shift = 1 if pools else -1
-                names.update({
-                    f'{shortcut}.{i - shift}': f'{shortcut}.{i}'
-                    for i in ((1, 2) if pools else (0, 1))
-                })
-        renamed = {}
-        for key in list(state_dict):
-            module, _, tensor = key.removeprefix(prefix).rpartition('.')
-            if key.startswith(prefix) and module in names:
-                renamed[f'{prefix}{names[module]}.{tensor}'] = state_dict.pop(
-                    key)
-        state_dict.update(renamed)
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        rename_to_this_toolbox(self, state_dict, prefix)
+        check_shapes(self, self._blocks(), state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
-    def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs):
-        self._rename_to_this_toolbox(state_dict, prefix)
-        extended = sum(
-            block.read_plain_weights(state_dict, f'{prefix}{name}.')
-            for name, block in self._blocks())
-        for name, own in self.state_dict().items():
-            given = state_dict.get(prefix + name)
-            if given is not None and given.shape != own.shape:
-                raise ValueError(
-                    f'{prefix}{name} of the checkpoint has the shape '
-                    f'{tuple(given.shape)}, which fits neither this network '
-                    f'({tuple(own.shape)}) nor its plain twin')
-        if extended:
-            print_log(
-                f'{type(self).__name__}: {extended} blocks of a plain '
-                'checkpoint extended by SB; the outputs are those of the '
-                'plain network.',
-                logger='current')
-            if self.sb_pretrained and (self.frozen_stages > 0
-                                       or self.norm_eval):
-                print_log(
-                    f'{type(self).__name__}: sb_pretrained=True, but the '
-                    'checkpoint has no SB weights: frozen_stages='
-                    f'{self.frozen_stages} and norm_eval={self.norm_eval} '
-                    'keep new SB branches fixed. Set sb_pretrained=False.',
-                    logger='current',
-                    level=logging.WARNING)
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+def _report_extended(net, incompatible_keys):
+    """Say how many blocks took the weights of a plain block."""
+    blocks = list(net._blocks())
+    extended = sum(block.extended for block in blocks)
+    if not extended:
+        return
+    name = type(net).__name__
+    print_log(
+        f'{name}: {extended} of {len(blocks)} blocks took plain weights; '
+        'their bias maps count for nothing yet.',
+        logger='current')
+    if net.sb_pretrained and (net.frozen_stages > 0 or net.norm_eval):
+        print_log(
+            f'{name}: sb_pretrained=True, but the checkpoint has no SB '
+            f'weights: frozen_stages={net.frozen_stages} and '
+            f'norm_eval={net.norm_eval} keep new SB branches fixed. Set '
+            'sb_pretrained=False.',
+            logger='current',
+            level=logging.WARNING)
 
 
 def _address(checkpoint):
