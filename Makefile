@@ -4,13 +4,14 @@
 # make evidence: every experiment of docs/evidence.md, in about four hours.
 # make performance: every measurement of docs/performance.md, on an idle machine.
 # make test:     run the tests.
+# make test-memory: run them under the checks of glibc's allocator.
 # All set up .venv first. Another Python: make demo PYTHON=python3.12
 PYTHON ?= python3
 VENV ?= .venv
 ENV = set -a; [ ! -f $(VENV)/sb_mm.env ] || . $(VENV)/sb_mm.env;
 RUN = $(ENV) $(VENV)/bin/python
 
-.PHONY: demo demo-seg demo-cls beacons evidence performance test setup lock
+.PHONY: demo demo-seg demo-cls beacons evidence performance test test-memory setup lock
 
 demo: CONFIG = maskrcnn_sb_r50_beacons
 demo-seg: CONFIG = upernet_sb_r50_beacons
@@ -30,6 +31,9 @@ evidence performance: setup
 
 test: setup
 	@$(RUN) -m pytest -q -n 2 tests
+
+test-memory: setup
+	@LD_PRELOAD=libc_malloc_debug.so.0 MALLOC_CHECK_=3 $(MAKE) -s test
 
 setup: $(VENV)/sb_mm.stamp
 

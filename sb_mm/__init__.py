@@ -10,6 +10,6 @@ from .version import __version__
 check_stack()
 inherit_from_mmseg()
 
-from . import datasets, engine, evaluation, models  # noqa: E402, F401
+from . import engine, models  # noqa: E402, F401
 
 __all__ = ['__version__']

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from sb_mm.datasets import make_beacons
+from sb_mm.allocator import reuse_memory
+from sb_mm.beacons.scenes import make_beacons
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / 'configs/beacons/maskrcnn_sb_r50_beacons.py'
@@ -15,6 +16,7 @@ DEMO = ROOT / 'configs/beacons/maskrcnn_sb_r50_beacons.py'
 def one_thread():
     """The tests run side by side."""
     torch.set_num_threads(1)
+    reuse_memory()
 
 
 @pytest.fixture(autouse=True)

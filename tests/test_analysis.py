@@ -122,7 +122,7 @@ def test_flops_count_the_operations_of_sb():
     reduce = c * r * size**2 + 2 * r * size**2  # conv and BN
     pool = r * size * size * k + r * k * size * k
     mix = k**2 * k**2 * t * m
-    resize = m * k * k * size + m * size * k * size + 2 * m * size**2  # and BN
+    resize = 4 * m * size**2 + 2 * m * size**2  # four neighbours each, and BN
     assert count_flops(layer, (c, size, size)) == reduce + pool + mix + resize
 
 

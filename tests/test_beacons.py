@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from sb_mm.datasets.beacons import (BEACON_COLOURS, CLASSES, SHAPES, SPLITS,
+from sb_mm.beacons.scenes import (BEACON_COLOURS, CLASSES, SHAPES, SPLITS,
                                     make_beacons, make_scene)
 
 

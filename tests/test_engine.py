@@ -1,7 +1,12 @@
-"""Hooks of the runner."""
+"""Hooks of the runner, and the allocator."""
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from conftest import DEMO, randomize, train
+from mmcv.ops import RoIAlign
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
@@ -45,6 +50,53 @@ def test_the_operators_of_mmcv_read_what_they_should(backbone):
     for out, want in zip(outs, expected):
         torch.testing.assert_close(
             out, want, rtol=0, atol=1e-5 * want.abs().max().item())
+
+
+def test_subclasses_of_the_operators_of_mmcv_are_found():
+    class Align(RoIAlign):
+        pass
+
+    model = torch.nn.Sequential(torch.nn.Conv2d(4, 4, 3), Align(2))
+    to_channels_last(model)
+    assert [len(m._forward_pre_hooks) for m in model] == [0, 1]
+
+
+def test_strided_convolution_of_few_channels_has_the_right_gradients():
+    """That of oneDNN writes past its workspace in channels_last."""
+    conv = torch.nn.Conv2d(8, 32, 1, stride=2, bias=False)
+    x = torch.randn(4, 8, 33, 47)
+    conv(x).square().sum().backward()
+    expected = conv.weight.grad.clone()
+    conv.zero_grad()
+    net = to_channels_last(torch.nn.Sequential(conv))
+    net(x.to(memory_format=torch.channels_last)).square().sum().backward()
+    torch.testing.assert_close(conv.weight.grad, expected)
+    assert conv.weight.is_contiguous()
+
+
+def test_memory_is_kept_once_asked_for():
+    code = """
+from sb_mm.allocator import allocator, reuse_memory
+print(allocator(), reuse_memory(), allocator(), sep='|')
+import resource, torch
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        torch.ones(1 << 23)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()
+print(faults())
+"""
+    counts = {}
+    for value, expected in (('0', 'glibc|False|glibc'),
+                            ('1', 'glibc|True|glibc, memory reused')):
+        out = subprocess.run([sys.executable, '-c', code],
+                             env=dict(os.environ, SB_MM_REUSE_MEMORY=value),
+                             check=True, stdout=subprocess.PIPE,
+                             text=True).stdout.splitlines()
+        assert out[-2] == expected
+        counts[value] = int(out[-1])
+    assert counts['1'] < counts['0'] / 10
 
 
 def test_hook_trains_with_the_same_losses(tiny, trained, tmp_path):

@@ -11,9 +11,9 @@ from mmseg.models.backbones import ResNet
 from torch.nn.functional import interpolate
 
 from sb_mm.analysis import receptive_field
-from sb_mm.analysis.distance import draw_by_distance
-from sb_mm.datasets.beacons import CLASSES
-from sb_mm.evaluation import mmdet_beacons, mmseg_beacons
+from sb_mm.beacons.distance_plot import draw_by_distance
+from sb_mm.beacons.scenes import CLASSES
+from sb_mm.beacons import mmdet_metric, mmseg_metric
 
 PROBE = ROOT / 'configs/probe'
 
@@ -25,7 +25,7 @@ def ann_file(beacons):
 def test_accuracy_by_distance(beacons):
     """Against a count pixel by pixel."""
     reach, distances = 4, (0, 20, 60)
-    metric = mmseg_beacons.BeaconsMetric(
+    metric = mmseg_metric.BeaconsMetric(
         ann_file(beacons), reach=reach, distances=distances)
     metric.dataset_meta = dict(classes=CLASSES)
     rng = np.random.default_rng(0)
@@ -114,9 +114,9 @@ def test_ap_by_distance(beacons):
         return detect(metric, annotations, labels)
 
     ours = {'distances': (0, limit, 100)}
-    perfect = evaluate(mmdet_beacons.BeaconsMetric, right, **ours)
+    perfect = evaluate(mmdet_metric.BeaconsMetric, right, **ours)
     assert [perfect[f'coco/bbox_mAP/{name}'] for name in names] == [1, 1]
-    half = evaluate(mmdet_beacons.BeaconsMetric, wrong_far, **ours)
+    half = evaluate(mmdet_metric.BeaconsMetric, wrong_far, **ours)
     assert half[f'coco/bbox_mAP_50/{names[0]}'] > .9
     assert half[f'coco/bbox_mAP/{names[1]}'] == 0
     plain = evaluate(CocoMetric, wrong_far)
@@ -127,7 +127,7 @@ def test_metrics_need_beacons(tmp_path):
     path = tmp_path / 'coco.json'
     path.write_text('{"images": [{"file_name": "a.jpg"}]}')
     with pytest.raises(ValueError, match='tools/make_beacons.py'):
-        mmseg_beacons.BeaconsMetric(str(path), reach=1)
+        mmseg_metric.BeaconsMetric(str(path), reach=1)
 
 
 @pytest.mark.parametrize('stage, side', [(0, 35), (1, 91), (2, 267)])

@@ -47,3 +47,22 @@ def test_version_out_of_range_is_named(tmp_path):
     assert result.returncode
     assert ('mmseg 0.30.0 is installed, >=1.2.0,<2.0.0 is needed'
             in result.stdout.splitlines()[-1])
+
+
+def test_brings_the_models_and_nothing_heavy():
+    """What the data set, the analysis and the pictures need stays out, where
+    no toolbox brings it along."""
+    result = run(
+        sys.executable, """
+import sys
+hidden = ('mmdet', 'mmseg', 'pycocotools', 'scipy')
+sys.modules.update(dict.fromkeys(hidden))
+import mmpretrain.models
+before = set(sys.modules)
+import sb_mm
+for name in ('sb_mm.beacons', 'sb_mm.analysis', 'sb_mm.visualization'):
+    assert name not in sys.modules, name
+for name in ('cv2', 'matplotlib', 'rich', 'prettytable'):
+    assert name in before or name not in sys.modules, name
+""")
+    assert not result.returncode, result.stdout

@@ -3,8 +3,7 @@
 import argparse
 import sys
 
-from sb_mm.datasets import make_beacons
-from sb_mm.datasets.beacons import CUES
+from sb_mm.beacons.scenes import CUES, make_beacons
 
 
 def parse_args():

@@ -1,34 +1,43 @@
 #!/usr/bin/env bash
-# Measure every table and the chart of docs/performance.md again: about half an hour
-# on 2 idle CPU cores.
+# Measure the tables and the chart of docs/performance.md on this machine: about half
+# an hour on 2 idle CPU cores. THREADS=4 for more of them, OUT=DIR for another place.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+lscpu | grep -E 'Model name|^CPU\(s\)' || true
+out=${OUT:-work_dirs/performance}
 rows=configs/comparison
-pair=($rows/maskrcnn_r50_coco.py $rows/maskrcnn_sb_r50_coco.py)
+plain=$rows/maskrcnn_r50_coco.py
+pair=($plain $plain $rows/maskrcnn_sb_r50_coco.py)
 all=("${pair[@]}" $rows/maskrcnn_gc_r16_r50_coco.py $rows/maskrcnn_nl_r50_coco.py)
-upernet=($rows/upernet_r50_ade20k.py $rows/upernet_sb_r50_ade20k.py)
+plain=$rows/upernet_r50_ade20k.py
+upernet=($plain $plain $rows/upernet_sb_r50_ade20k.py)
 
-# measure NAME FLAG…
+# measure NAME FLAG…: the name is the row of the table; what is there is not repeated
 measure() {
-    python tools/benchmark.py "${@:2}" --out work_dirs/performance/"$1"
+    [ -e "$out/$1/results.json" ] ||
+        python tools/benchmark.py "${@:2}" --threads "${THREADS:-2}" --out "$out/$1"
 }
 small=(--sizes 224 --batch-size 4 --rounds 21)
 large=(--sizes 512 800 --rounds 21)
-measure infer_small "${all[@]}" "${small[@]}"
-measure infer "${all[@]}" "${large[@]}"
-for flags in --fuse --channels-last '--fuse --channels-last'; do
-    name=${flags//[ -]/}
+measure 1_inference_small "${all[@]}" "${small[@]}"
+measure 1_inference "${all[@]}" "${large[@]}"
+for flags in --channels-last --fuse '--channels-last --fuse'; do
+    name=2_${flags//[ -]/}
     measure "${name}_small" "${pair[@]}" "${small[@]}" $flags
     measure "$name" "${pair[@]}" "${large[@]}" $flags
 done
-measure compile "${pair[@]}" --sizes 512 --compile --rounds 21
-measure amp "${pair[@]}" "${small[@]}" --dtype bfloat16 --channels-last
-measure train "${upernet[@]}" "${small[@]}" --mode train
-measure train_channelslast "${upernet[@]}" "${small[@]}" --mode train --channels-last
-measure train_amp "${upernet[@]}" "${small[@]}" --mode train --dtype bfloat16 --channels-last
-measure whole_upernet "${upernet[@]}" --sizes 512 --whole --rounds 11
-measure whole_maskrcnn "${pair[@]}" --sizes 800x1333 --whole --rounds 11
+measure 3_compile "${pair[@]}" --sizes 512 --compile --rounds 21
+measure 3_compile_channelslast "${pair[@]}" --sizes 512 --compile --channels-last --rounds 21
+measure 3_bfloat16_channelslast "${pair[@]}" --sizes 512 --dtype bfloat16 --channels-last --rounds 21
+measure 3_bfloat16_channelslast_small "${pair[@]}" "${small[@]}" --dtype bfloat16 --channels-last
+train=(--sizes 224 --batch-size 2 --rounds 21 --mode train)
+measure 4_training "${upernet[@]}" "${train[@]}"
+measure 4_training_channelslast "${upernet[@]}" "${train[@]}" --channels-last
+measure 4_training_bfloat16_channelslast "${upernet[@]}" "${train[@]}" --dtype bfloat16 --channels-last
+measure 5_UperNet "${upernet[@]}" --sizes 512 --whole --rounds 9
+measure 5_Mask_R-CNN "${pair[@]}" --sizes 800x1333 --whole --rounds 9
 
-cp work_dirs/performance/infer/chart.png docs/performance.png
-python tools/fill_tables.py docs/performance.md
+cp "$out/1_inference/chart.png" docs/performance.png
+python tools/summarize_performance.py "$out" --out "$out"
+python tools/fill_tables.py docs/performance.md --keep-missing

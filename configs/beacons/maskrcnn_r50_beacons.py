@@ -4,7 +4,8 @@ _base_ = [
     'mmdet::_base_/models/mask-rcnn_r50_fpn.py',
     'mmdet::_base_/default_runtime.py'
 ]
-custom_imports = dict(imports=['sb_mm'], allow_failed_imports=False)
+custom_imports = dict(
+    imports=['sb_mm', 'sb_mm.beacons'], allow_failed_imports=False)
 
 # Small heads, and few RoIs but half of them positive.
 model = dict(

@@ -1,7 +1,8 @@
 # The colour of the beacon as the label of the image, on the generated Beacons:
 # a plain ResNet-50 of half width for two CPU cores.
 _base_ = 'mmpretrain::_base_/default_runtime.py'
-custom_imports = dict(imports=['sb_mm'], allow_failed_imports=False)
+custom_imports = dict(
+    imports=['sb_mm', 'sb_mm.beacons'], allow_failed_imports=False)
 
 model = dict(
     type='ImageClassifier',

@@ -5,7 +5,8 @@ _base_ = [
     'mmseg::_base_/default_runtime.py',
     'mmseg::_base_/schedules/schedule_20k.py'
 ]
-custom_imports = dict(imports=['sb_mm'], allow_failed_imports=False)
+custom_imports = dict(
+    imports=['sb_mm', 'sb_mm.beacons'], allow_failed_imports=False)
 
 image_scale = (128, 128)
 # most pixels are background

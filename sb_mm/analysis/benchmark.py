@@ -12,6 +12,7 @@ from rich.progress import Progress
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.benchmark import Timer
 
+from ..allocator import allocator, reuse_memory
 from ..engine import to_channels_last
 from .complexity import count_flops
 from .picture import marker, subplots
@@ -74,6 +75,7 @@ def benchmark(configs,
         raise ValueError('--fuse and --graph go with --mode infer')
     if graph and device != 'cuda':
         raise ValueError('--graph needs --device cuda')
+    reuse_memory()
     if threads:
         torch.set_num_threads(threads)
     settings = dict(
@@ -106,6 +108,8 @@ def benchmark(configs,
     settings.update(
         device=(torch.cuda.get_device_name()
                 if device == 'cuda' else f'{device}, {_processor()}'),
+        instructions=torch.backends.cpu.get_cpu_capability(),
+        allocator=allocator(),
         threads=torch.get_num_threads(),
         rounds=rounds,
         torch=torch.__version__)
@@ -196,7 +200,9 @@ class _Network:
             round(100 * (times[-1 - quarter] - times[quarter]) / own, 1),
             'ratio': round(ratio, 3),
             'peak memory (MB)': round(memory / 1e6, 1),
-            'memory ratio': round(memory / first.peak_memory(), 3),
+            # a replayed graph allocates nothing
+            'memory ratio': (round(memory / first.peak_memory(), 3)
+                             if first.peak_memory() else ''),
             'parameters': self.parameters,
             'multiply-adds': self.flops
         }

@@ -1,11 +1,11 @@
 """Runs of the standard runner side by side."""
+import re
 from pathlib import Path
 from statistics import mean, stdev
 
 from mmengine.config import Config
 
 from .complexity import count_complexity
-from .distance import draw_by_distance
 from .picture import marker, subplots
 from .table import print_table, write_table
 from .work_dirs import METRICS, PERCENT, Run
@@ -55,10 +55,14 @@ def compare(work_dirs, out=None, baseline=None, shape=None):
     if out:
         write_table(rows, out)
         _draw(groups, Path(out) / 'curves.png')
-        draw_by_distance({
+        metrics = {
             runs[0].name: [_last(run) for run in runs]
             for runs in groups
-        }, Path(out) / 'distance.png')
+        }
+        if any(re.search(r'/\d+-\d+$', name) for runs in metrics.values()
+               for run in runs for name in run):
+            from ..beacons.distance_plot import draw_by_distance
+            draw_by_distance(metrics, Path(out) / 'distance.png')
     return rows
 
 

@@ -94,6 +94,7 @@ def _use_resume(cfg, checkpoint):
 
 def _use_amp(cfg):
     wrapper = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    wrapper = getattr(wrapper, '__name__', wrapper)  # a class or its name
     if wrapper not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise InputError('--amp needs optim_wrapper.type=OptimWrapper, but '
                          f'the config has {wrapper}')

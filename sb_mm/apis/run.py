@@ -1,4 +1,5 @@
 """Hand a config to the standard runner."""
+import gc
 import sys
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
+from ..allocator import reuse_memory
 from .checks import InputError
 from .config import prepare_test, prepare_train
 
@@ -17,6 +19,7 @@ def run_train(args):
     Args:
         args (argparse.Namespace): Its flags.
     """
+    reuse_memory()
     runner = _build_runner(prepare_train, args)
     try:
         runner.train()
@@ -25,6 +28,8 @@ def run_train(args):
         sys.exit('interrupted ' + (
             f'after {latest}; --resume goes on from there'
             if latest else 'before the first checkpoint was written'))
+    del runner
+    _leave_process_group()
 
 
 def run_test(args):
@@ -33,8 +38,11 @@ def run_test(args):
     Args:
         args (argparse.Namespace): Its flags.
     """
+    reuse_memory()
     metrics = _build_runner(prepare_test, args).test()
-    if not is_main_process():
+    main = is_main_process()
+    _leave_process_group()
+    if not main:
         return
     for name, value in metrics.items():
         print(f'{name}: {value}')
@@ -46,6 +54,19 @@ def run_test(args):
         print(f'{len(pictures)} pictures of predictions in {folder}, such as')
         for path in pictures[:5]:
             print(f'  {path}')
+
+
+def _leave_process_group():
+    """End the threads of the process group while the interpreter lives.
+
+    They hold Python objects, and abort the process when they let go of one
+    after the interpreter has ended. The model holds the group, so the runner
+    has to be gone. After an exception nothing is waited for: the other
+    processes may hang in a collective, and the exit code is an error anyway.
+    """
+    if torch.distributed.is_initialized():
+        gc.collect()
+        torch.distributed.destroy_process_group()
 
 
 def _build_runner(prepare, args):

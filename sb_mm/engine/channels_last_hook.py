@@ -31,9 +31,12 @@ class ChannelsLastHook(Hook):
 def to_channels_last(model: nn.Module) -> nn.Module:
     """Convert a model to channels_last, in place.
 
-    The layers of ``mmcv.ops``, RoIAlign and deformable convolutions among
-    them, take every tensor for a contiguous one, and read the wrong values
-    otherwise. They stay contiguous, and so do their inputs.
+    Two kinds of layers stay contiguous, and so do their inputs. The layers of
+    ``mmcv.ops``, RoIAlign and deformable convolutions among them, take every
+    tensor for a contiguous one, and read the wrong values otherwise. And the
+    backward pass of oneDNN's 1x1 convolution with a stride and fewer than 16
+    input channels writes past its workspace in channels_last
+    (uxlfoundation/oneDNN#6035): wrong gradients, or a crash.
 
     Args:
         model (nn.Module): Model.
@@ -43,11 +46,22 @@ def to_channels_last(model: nn.Module) -> nn.Module:
     """
     model.to(memory_format=torch.channels_last)
     for module in model.modules():
-        if type(module).__module__.startswith('mmcv.ops.'):
+        if _is_of_mmcv_ops(module) or _writes_past_its_workspace(module):
             module.to(memory_format=torch.contiguous_format)
             if _make_contiguous not in module._forward_pre_hooks.values():
                 module.register_forward_pre_hook(_make_contiguous)
     return model
+
+
+def _is_of_mmcv_ops(module):
+    return any(
+        cls.__module__.startswith('mmcv.ops.') for cls in type(module).__mro__)
+
+
+def _writes_past_its_workspace(module):
+    return (isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1)
+            and module.stride != (1, 1)
+            and module.in_channels // module.groups < 16)
 
 
 def _make_contiguous(module, args):

@@ -66,8 +66,9 @@ class SBBlockMixin:
         # not -(-a // b), which ONNX truncates
         maps = self.spatial_bias(
             x, ((x.size(2) - 1) // h + 1, (x.size(3) - 1) // w + 1))
-        # F.interpolate makes contiguous ones, and so would the stack be
-        return maps.to(memory_format=torch.channels_last)
+        # in channels_last: F.interpolate makes contiguous maps, and beside
+        # features in channels_last so would the stack be
+        return maps.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
 
     def _load_from_state_dict(self, state_dict, prefix, *args):
         self.extended = read_plain_weights(self, state_dict, prefix)

@@ -115,8 +115,9 @@ def _measure(backbone, blocks, inputs):
     hooks = []
     for name, (block, layer) in blocks.items():
         hooks += [
-            layer.relu.register_forward_hook(
-                lambda _, args, out, name=name: maps.update({name: out[0]})),
+            layer.norm.register_forward_hook(
+                lambda _, args, out, name=name: maps.update(
+                    {name: out[0].relu()})),
             block.register_forward_hook(
                 lambda _, args, out, name=name: seen.update(
                     {name: (args[0], out)}))
@@ -127,7 +128,7 @@ def _measure(backbone, blocks, inputs):
     effects = {}
     for name, (block, layer) in blocks.items():
         x, y = seen[name]
-        hook = layer.relu.register_forward_hook(
+        hook = layer.norm.register_forward_hook(
             lambda _, args, out: torch.zeros_like(out))
         effects[name] = ((y - block(x)).norm() / y.norm()).item()
         hook.remove()

@@ -1,0 +1,60 @@
+"""Many measurements of one machine as one table."""
+import json
+from pathlib import Path
+
+from .table import print_table, write_table
+
+
+def summarize_performance(root, out=None):
+    """Put what ``tools/benchmark.py`` wrote into one table.
+
+    Args:
+        root (str or Path): Folder with a folder for each measurement, whose
+            first two rows of a size are the plain network.
+        out (str, optional): Folder to write ``table.md`` and ``table.csv`` to.
+            Defaults to None.
+
+    Returns:
+        list[dict]: A row for each measurement and size: the speed of the plain
+        network, and the ratio of each of the others to it.
+
+    Raises:
+        FileNotFoundError: If there is no measurement.
+    """
+    rows, machines = [], set()
+    for path in sorted(Path(root).glob('*/results.json')):
+        results = json.loads(path.read_text())
+        settings, sizes = results['settings'], {}
+        machines.add('{device}, {instructions}, {threads} threads, PyTorch '
+                     '{torch}, {allocator}, {rounds} rounds'.format(**settings))
+        for row in results['rows']:
+            sizes.setdefault(row['size'], []).append(row)
+        for size, (plain, *others) in sizes.items():
+            row = {
+                'measured': path.parent.name.replace('_', ' '),
+                'size': f"{settings['batch_size']}×{size}",
+                'plain, images/s': plain['images/s']
+            }
+            for other in others:
+                name = _NAMES.get(_kind(other['config']), 'plain again')
+                row[name] = other['ratio']
+                if name == 'SB':
+                    row['SB, memory'] = other['memory ratio']
+            rows.append(row)
+    if not rows:
+        raise FileNotFoundError(f'no */results.json in {root}')
+    for machine in sorted(machines):
+        print(machine)
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    rows = [{key: row.get(key, '') for key in columns} for row in rows]
+    print_table(rows)
+    if out:
+        write_table(rows, out)
+    return rows
+
+
+_NAMES = dict(sb='SB', gc='GC', nl='non-local')
+
+
+def _kind(config):
+    return config.split('_')[1]
