@@ -7,13 +7,21 @@ import pickle
 import re
 import zipfile
 from contextlib import nullcontext
+from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.logging import HistoryBuffer
 from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import CheckpointLoader
 
 from .version import __version__
+
+
+class CheckpointError(ValueError):
+    """A file that cannot be read as a checkpoint; the message says why."""
 
 
 def convert_checkpoint(src,
@@ -231,43 +239,57 @@ def _num_maps(reduction, mix):
     return reduction.size(0) - mix.size(2) + 1
 
 
-def read_checkpoint(path, trust=False):
+def read_checkpoint(path, trust=False, map_location='cpu'):
     """Read a checkpoint without running code that is in it.
 
-    Besides weights the runner writes objects of mmengine, of its log and its
-    schedulers. They are replaced by stand-ins that do nothing; everything else
-    is refused.
+    Besides weights the runner writes the history of its log, which is read
+    with its arrays of NumPy. Other objects of mmengine are left out;
+    everything else is refused.
 
     Args:
-        path (Path): File to read.
+        path (str or Path): File to read.
         trust (bool): Whether to read objects of all kinds. Defaults to False.
+        map_location (str): Device. Defaults to 'cpu'.
 
     Returns:
-        dict: The checkpoint, on the CPU.
+        dict: The checkpoint.
 
     Raises:
-        ValueError: If the file is damaged or has anything else in it.
+        CheckpointError: If the file is damaged or has anything else in it.
     """
     try:
         allowed = nullcontext() if trust else _allow(path)
         with allowed:
             checkpoint = torch.load(
-                path, map_location='cpu', weights_only=not trust)
+                path, map_location=map_location, weights_only=not trust)
     except (RuntimeError, EOFError, OSError, KeyError, AttributeError,
             zipfile.BadZipFile, pickle.UnpicklingError) as error:
         found = re.search(r'(?:GLOBAL|Trying to call) (\S+)', str(error))
         if found:
-            raise ValueError(
+            raise CheckpointError(
                 f'{path} has more than weights in it ({found[1]}), which can '
                 'run code when it is read. If you know where it comes from, '
-                'say --trust') from error
+                'tools/convert_checkpoint.py --trust makes a file of weights '
+                'out of it') from error
         reason = str(error).strip().splitlines() or [repr(error)]
-        raise ValueError(f'{path} cannot be read as a checkpoint; it may be '
+        raise CheckpointError(f'{path} cannot be read as a checkpoint; it may be '
                          f'damaged ({reason[0]})') from error
     if not isinstance(checkpoint, dict):
-        raise ValueError(f'{path} holds a {type(checkpoint).__name__}, not '
+        raise CheckpointError(f'{path} holds a {type(checkpoint).__name__}, not '
                          'the weights of a model')
     return _without_stand_ins(checkpoint)
+
+
+def read_safely():
+    """Have the runner, ``init_cfg`` and everything else of mmengine read local
+    checkpoints by :func:`read_checkpoint`, whose errors name the file."""
+
+    @CheckpointLoader.register_scheme(prefixes='', force=True)
+    def load(filename, map_location):
+        path = Path(filename).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f'{path} can not be found.')
+        return read_checkpoint(path, map_location=map_location)
 
 
 class _StandIn:
@@ -300,13 +322,37 @@ def _allow(path):
         return nullcontext()  # before PyTorch 2.6
     if not zipfile.is_zipfile(path):
         return nullcontext()  # the format before PyTorch 1.6, or damaged
-    harmless = [
-        (_StandIn, name)
-        for name in serialization.get_unsafe_globals_in_checkpoint(path)
-        if name.startswith(('mmengine.', 'numpy.')) or name ==
-        'builtins.getattr'
+    # the types of numbers
+    allowed = [
+        type(np.dtype(code)) for code in '?' + np.typecodes['AllInteger'] +
+        np.typecodes['AllFloat']
     ]
-    return serialization.safe_globals(harmless)
+    for name in serialization.get_unsafe_globals_in_checkpoint(path):
+        module, _, attribute = name.rpartition('.')
+        if name == 'builtins.getattr':
+            allowed.append((_statistics, name))
+        elif name in _ARRAYS or module == 'numpy.dtypes' or name == _HISTORY:
+            allowed.append((getattr(import_module(module), attribute), name))
+        elif name.startswith('mmengine.'):
+            allowed.append((_StandIn, name))
+    return serialization.safe_globals(allowed)
+
+
+_HISTORY = 'mmengine.logging.history_buffer.HistoryBuffer'
+#: What arrays of NumPy 1 and 2 are made with.
+_ARRAYS = ('numpy.ndarray', 'numpy.dtype') + tuple(
+    f'numpy.{core}.multiarray.{name}' for core in ('core', '_core')
+    for name in ('_reconstruct', 'scalar'))
+
+
+def _statistics(cls, name):
+    """Takes the place of ``getattr``, by which the history of a log names its
+    own statistics."""
+    if cls is not HistoryBuffer or name not in ('min', 'max', 'current',
+                                                'mean'):
+        raise pickle.UnpicklingError(f'Trying to call builtins.getattr of '
+                                     f'{cls!r}')
+    return getattr(cls, name)
 
 
 def _check_weights(weights, path):

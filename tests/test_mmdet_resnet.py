@@ -313,7 +313,13 @@ def test_compiles_as_one_graph_for_all_sizes():
     max pooling tells odd sizes from even ones."""
 
     def graphs(cls):
-        net = cls(depth=50, base_channels=8)
+        net = cls(
+            depth=50,
+            base_channels=8,
+            num_stages=2,
+            strides=(1, 2),
+            dilations=(1, 1),
+            out_indices=(0, 1))
         net.eval()
         seen = []
 

@@ -2,6 +2,7 @@ import csv
 import os
 import pickle
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -69,6 +70,112 @@ def test_resume_without_a_checkpoint_begins_as_the_config_says(
     assert not result.returncode, result.stdout
     assert f'Load checkpoint from {trained / "iter_4.pth"}' in result.stdout
     assert 'resumed epoch' not in result.stdout
+
+
+@pytest.mark.parametrize('damage', ['empty note', 'no note', 'cut off'])
+def test_resume_finds_the_newest_sound_checkpoint(run_tool, tiny, trained,
+                                                  tmp_path, damage):
+    shutil.copytree(trained, tmp_path / 'work')
+    note = tmp_path / 'work/last_checkpoint'
+    note.write_text(str(tmp_path / 'work/iter_4.pth'))
+    left = 4
+    if damage == 'empty note':
+        note.write_text('')
+    elif damage == 'no note':
+        note.unlink()
+    else:
+        newest = tmp_path / 'work/iter_4.pth'
+        newest.write_bytes(newest.read_bytes()[:100_000])
+        left = 2
+    result = run_tool('train.py', CONFIG, '--work-dir', tmp_path / 'work',
+                      '--resume', '--cfg-options', *tiny,
+                      'train_cfg.max_iters=5')
+    assert not result.returncode, result.stdout
+    line, = [x for x in result.stdout.splitlines() if 'going on from' in x]
+    assert f'iter_{left}.pth: last_checkpoint names ' in line
+    assert f'resumed epoch: 0, iter: {left}' in result.stdout
+    assert 'Could not safely load' not in result.stdout
+
+
+class Bomb:
+
+    def __init__(self, *call):
+        self.call = call
+
+    def __reduce__(self):
+        return self.call[0], self.call[1:]
+
+
+@pytest.mark.parametrize('call', [(os.system, 'touch exploded'),
+                                  (eval, 'open("exploded", "w")'),
+                                  (getattr, torch.Tensor, 'numpy')],
+                         ids=lambda call: call[0].__name__)
+def test_no_tool_runs_code_of_a_checkpoint(run_tool, tiny, trained, beacons,
+                                           tmp_path, call):
+    checkpoint = torch.load(trained / 'iter_4.pth', weights_only=False)
+    checkpoint['meta']['bomb'] = Bomb(*call)
+    torch.save(checkpoint, tmp_path / 'evil.pth')
+    options = ['--cfg-options', *tiny]
+    image = beacons / 'images/validation/00000000.jpg'
+    for args in (['test.py', CONFIG, 'evil.pth', *options],
+                 ['train.py', CONFIG, '--resume', 'evil.pth', *options],
+                 ['train.py', CONFIG, *options, 'load_from=evil.pth'],
+                 ['show_bias.py', CONFIG, 'evil.pth', image, *options]):
+        result = run_tool(*args)
+        assert result.returncode == 1
+        error = result.stdout.splitlines()[-1]
+        assert error.startswith('error: ')
+        assert 'evil.pth has more than weights in it' in error
+    assert not (tmp_path / 'exploded').exists()
+
+
+def test_a_score_needs_its_weights(run_tool, tiny, trained, tmp_path):
+    weights = torch.load(
+        trained / 'iter_4.pth', weights_only=False)['state_dict']
+    torch.save(
+        {k: v for k, v in weights.items() if k.startswith('backbone.')},
+        tmp_path / 'backbone.pth')
+    torch.save(dict(state_dict={}), tmp_path / 'none.pth')
+    args = '--work-dir', tmp_path / 'test', '--cfg-options', *tiny
+    for file, parts in (('backbone', 'neck, roi_head, rpn_head'),
+                        ('none', 'backbone, neck, roi_head, rpn_head')):
+        result = run_tool('test.py', CONFIG, f'{file}.pth', *args)
+        assert result.returncode == 1
+        error = result.stdout.splitlines()[-1]
+        assert f'error: the checkpoint has no weights that fit {parts}:' in error
+        assert 'segm_mAP' not in result.stdout
+    result = run_tool('test.py', CONFIG, 'backbone.pth', '--allow-missing',
+                      *args)
+    assert not result.returncode, result.stdout
+    assert 'scores of random weights' in result.stdout.splitlines()[-1]
+    result = run_tool('test.py', CONFIG, trained / 'iter_4.pth', *args)
+    assert f'all {len(weights) - count_batches(weights)} weights loaded' in (
+        result.stdout)
+
+
+def count_batches(weights):
+    return sum(key.endswith('num_batches_tracked') for key in weights)
+
+
+TOOLS = sorted(
+    path.name for path in (ROOT / 'tools').glob('*.py')
+    if path.name != 'cli.py')
+
+
+@pytest.mark.parametrize('tool', TOOLS)
+def test_help_is_quick_and_nothing_else(run_tool, tool):
+    start = time.monotonic()
+    result = run_tool(tool, '--help')
+    assert not result.returncode
+    assert result.stdout.startswith('usage: ')
+    # far from the many seconds that the toolboxes take
+    assert time.monotonic() - start < 2
+
+
+def test_unknown_flags_name_the_nearest(run_tool):
+    result = run_tool('train.py', CONFIG, '--resum')
+    assert result.returncode == 2
+    assert 'arguments: --resum; did you mean --resume?' in result.stdout
 
 
 def test_test_prints_ap_dumps_and_draws(run_tool, tiny, trained, tmp_path):

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from sb_mm.analysis import benchmark
+from cli import ArgumentParser
 
 
 def size(text):
@@ -12,7 +12,7 @@ def size(text):
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description=__doc__,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument(
@@ -55,7 +55,10 @@ def parse_args():
 
 
 if __name__ == '__main__':
+    args = parse_args()
+    # after the arguments: the toolboxes take seconds to import
+    from sb_mm.analysis import benchmark
     try:
-        benchmark(**vars(parse_args()))
+        benchmark(**vars(args))
     except (OSError, ValueError) as error:
         sys.exit(f'error: {error}')

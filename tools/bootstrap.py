@@ -5,6 +5,7 @@ Needs only Python, a C++ compiler and the package index. The operators of mmcv
 are built once for each Python, PyTorch and mmcv, and kept in a cache outside
 the checkout. An interrupted set-up is started again by the next call.
 """
+import argparse
 import fcntl
 import hashlib
 import json
@@ -219,8 +220,20 @@ def say(message):
     print(f'[setup] {message}', flush=True)
 
 
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'venv',
+        nargs='?',
+        type=Path,
+        default=ROOT / '.venv',
+        help='folder of the environment (default: .venv in the checkout)')
+    return parser.parse_args()
+
+
 if __name__ == '__main__':
+    args = parse_args()
     try:
-        main(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / '.venv'))
+        main(args.venv)
     except KeyboardInterrupt:
         sys.exit('\n[setup] Interrupted; the next call starts again.')

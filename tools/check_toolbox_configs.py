@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 """Swap the backbone of every config of the toolboxes and compare outputs."""
-import argparse
 import sys
 
-from sb_mm.analysis import check_toolbox_configs
+from cli import ArgumentParser
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument(
         'toolboxes',
         nargs='*',
@@ -18,5 +17,8 @@ def parse_args():
 
 
 if __name__ == '__main__':
-    rows = check_toolbox_configs(**vars(parse_args()))
+    args = parse_args()
+    # after the arguments: the toolboxes take seconds to import
+    from sb_mm.analysis import check_toolbox_configs
+    rows = check_toolbox_configs(**vars(args))
     sys.exit(any(row['outcome'] == 'different' for row in rows))

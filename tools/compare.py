@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
 """Put runs of the standard runner side by side: one row for each config, mean
 and standard deviation over its seeds."""
-import argparse
 import sys
 
-from sb_mm.analysis import compare
+from cli import ArgumentParser
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument(
         'work_dirs', nargs='+', metavar='WORK_DIR', help='of a training run')
     parser.add_argument(
@@ -29,7 +28,10 @@ def parse_args():
 
 
 if __name__ == '__main__':
+    args = parse_args()
+    # after the arguments: the toolboxes take seconds to import
+    from sb_mm.analysis import compare
     try:
-        compare(**vars(parse_args()))
+        compare(**vars(args))
     except (OSError, ValueError) as error:
         sys.exit(f'error: {error}')

@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 """Convert a checkpoint to SB or back, see docs/checkpoints.md."""
-import argparse
 import sys
 
-from sb_mm.checkpoints import convert_checkpoint
+from cli import ArgumentParser
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument('src', help='checkpoint to read')
     parser.add_argument('dst', help='checkpoint to write')
     parser.add_argument(
@@ -33,8 +32,11 @@ def parse_args():
 
 
 if __name__ == '__main__':
+    args = parse_args()
+    # after the arguments: the toolboxes take seconds to import
+    from sb_mm.checkpoints import convert_checkpoint
     try:
-        lines = convert_checkpoint(**vars(parse_args()))
+        lines = convert_checkpoint(**vars(args))
     except (OSError, ValueError) as error:
         sys.exit(f'error: {error}')
     print('\n'.join(lines))

@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
 """Put the tables that documents name into them, from the files that
 run_matrix.py, compare.py and benchmark.py wrote."""
-import argparse
 import sys
 
-from sb_mm.analysis import fill_tables
+from cli import ArgumentParser
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument(
         'documents',
         nargs='+',
@@ -23,6 +22,8 @@ def parse_args():
 
 if __name__ == '__main__':
     args = parse_args()
+    # after the arguments: the toolboxes take seconds to import
+    from sb_mm.analysis import fill_tables
     for document in args.documents:
         try:
             files = fill_tables(document, args.keep_missing)

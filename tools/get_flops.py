@@ -3,19 +3,14 @@
 
 For a detector the multiply-adds are those of its backbone and neck.
 """
-import argparse
 import sys
-from pathlib import Path
 
-from mmengine.config import Config, DictAction
-from mmengine.registry import MODELS
-
-from sb_mm.analysis import (count_complexity, print_table, receptive_field,
-                            write_table)
+from cli import ArgumentParser
+from mmengine.config import DictAction
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument('configs', nargs='+', help='config files')
     parser.add_argument(
         '--shape',
@@ -38,36 +33,11 @@ def parse_args():
     return parser.parse_args()
 
 
-def field(cfg):
-    backbone = MODELS.build(cfg.model.backbone)
-    backbone.eval()
-    found = receptive_field(lambda x: backbone(x)[-1])
-    return f'{found[1] - found[0] + 1} px' if found else 'the whole image'
-
-
-def main():
-    args = parse_args()
-    rows = []
-    for config in args.configs:
-        cfg = Config.fromfile(config)
-        cfg.merge_from_dict(args.cfg_options or {})
-        parameters, flops, shape = count_complexity(cfg, args.shape)
-        first = rows[0]['parameters'] if rows else parameters
-        rows.append({
-            'config': Path(config).stem,
-            'parameters': parameters,
-            'to the first': f'{parameters - first:+}' if rows else '',
-            'multiply-adds': f'{flops / 1e6:.1f} M',
-            'at': '{}×{}'.format(*shape),
-            'receptive field': field(cfg) if args.receptive_field else ''
-        })
-    print_table(rows)
-    if args.out:
-        write_table(rows, args.out)
-
-
 if __name__ == '__main__':
+    args = parse_args()
+    # after the arguments: the toolboxes take seconds to import
+    from sb_mm.analysis import compare_complexity
     try:
-        main()
+        compare_complexity(**vars(args))
     except (OSError, ValueError) as error:
         sys.exit(f'error: {error}')

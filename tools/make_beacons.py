@@ -3,11 +3,11 @@
 import argparse
 import sys
 
-from sb_mm.beacons.scenes import CUES, make_beacons
+from cli import ArgumentParser
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description=__doc__,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument('root', help='folder to write to')
@@ -20,15 +20,16 @@ def parse_args():
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument(
         '--cue',
-        choices=CUES,
         default='beacon',
-        help='where the colour can be seen: on the beacon, nowhere, or on the '
-        'objects')
+        help='where the colour can be seen: on the beacon, nowhere (none), or '
+        'on the objects (local)')
     return parser.parse_args()
 
 
 if __name__ == '__main__':
     args = parse_args()
+    # after the arguments: the toolboxes take seconds to import
+    from sb_mm.beacons import make_beacons
     try:
         written = make_beacons(**vars(args))
     except (FileExistsError, ValueError) as error:

@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
 """Train configs times seeds, skip what is finished, resume what is not, and
 end with the table of tools/compare.py."""
-import argparse
 import sys
 
-from sb_mm.analysis import compare, run_matrix
+from cli import ArgumentParser
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument('configs', nargs='+', help='config files')
     parser.add_argument(
         '--seeds', type=int, nargs='+', default=[0], help='(default: 0)')
@@ -40,6 +39,8 @@ def parse_args():
 
 if __name__ == '__main__':
     args = vars(parse_args())
+    # after the arguments: the toolboxes take seconds to import
+    from sb_mm.analysis import compare, run_matrix
     out = args.pop('out') or args['work_dir']
     baseline = args.pop('baseline')
     try:

@@ -1,17 +1,14 @@
 #!/usr/bin/env python3
 """Draw the bias maps of every SB block over images, and print how much each
 block's output changes without them."""
-import argparse
 import sys
 
+from cli import ArgumentParser
 from mmengine.config import DictAction
-
-from sb_mm.apis import InputError
-from sb_mm.visualization import show_bias
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='weights of the model')
     parser.add_argument('images', nargs='+', metavar='IMAGE')
@@ -37,7 +34,11 @@ def parse_args():
 
 
 if __name__ == '__main__':
+    args = parse_args()
+    # after the arguments: the toolboxes take seconds to import
+    from sb_mm.apis import InputError
+    from sb_mm.visualization import show_bias
     try:
-        show_bias(**vars(parse_args()))
+        show_bias(**vars(args))
     except (InputError, OSError, RuntimeError, ValueError) as error:
         sys.exit(f'error: {error}')

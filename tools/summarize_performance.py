@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 """Put the measurements of a folder into one table."""
-import argparse
 import sys
 
-from sb_mm.analysis import summarize_performance
+from cli import ArgumentParser
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument(
         'root', help='folder with one folder of benchmark.py per measurement')
     parser.add_argument(
@@ -16,7 +15,10 @@ def parse_args():
 
 
 if __name__ == '__main__':
+    args = parse_args()
+    # after the arguments: the toolboxes take seconds to import
+    from sb_mm.analysis import summarize_performance
     try:
-        summarize_performance(**vars(parse_args()))
+        summarize_performance(**vars(args))
     except OSError as error:
         sys.exit(f'error: {error}')

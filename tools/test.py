@@ -1,14 +1,11 @@
 #!/usr/bin/env python3
 """Test a model of MMDetection, MMSegmentation or MMPreTrain."""
-import argparse
-
+from cli import ArgumentParser
 from mmengine.config import DictAction
-
-from sb_mm.apis import run_test
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument(
@@ -25,6 +22,10 @@ def parse_args():
         '--tta',
         action='store_true',
         help="test-time augmentation: the config's own, or else flips")
+    parser.add_argument(
+        '--allow-missing',
+        action='store_true',
+        help='test also where a part of the model got no weights')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -43,4 +44,7 @@ def parse_args():
 
 
 if __name__ == '__main__':
-    run_test(parse_args())
+    args = parse_args()
+    # after the arguments: the toolboxes take seconds to import
+    from sb_mm.apis import run_test
+    run_test(args)

@@ -1,14 +1,11 @@
 #!/usr/bin/env python3
 """Train a model of MMDetection, MMSegmentation or MMPreTrain."""
-import argparse
-
+from cli import ArgumentParser
 from mmengine.config import DictAction
-
-from sb_mm.apis import run_train
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument(
         '--work-dir',
@@ -45,4 +42,7 @@ def parse_args():
 
 
 if __name__ == '__main__':
-    run_train(parse_args())
+    args = parse_args()
+    # after the arguments: the toolboxes take seconds to import
+    from sb_mm.apis import run_train
+    run_train(args)

@@ -1,6 +1,6 @@
 from .benchmark import benchmark
 from .compare import compare
-from .complexity import count_complexity
+from .complexity import compare_complexity, count_complexity
 from .matrix import run_matrix
 from .performance import summarize_performance
 from .receptive_field import receptive_field
@@ -8,7 +8,7 @@ from .table import fill_tables, print_table, write_table
 from .toolbox_configs import check_toolbox_configs
 
 __all__ = [
-    'benchmark', 'check_toolbox_configs', 'compare', 'count_complexity',
-    'fill_tables', 'print_table', 'receptive_field', 'run_matrix',
+    'benchmark', 'check_toolbox_configs', 'compare', 'compare_complexity',
+    'count_complexity', 'fill_tables', 'print_table', 'receptive_field', 'run_matrix',
     'summarize_performance', 'write_table'
 ]

@@ -92,9 +92,11 @@ def benchmark(configs,
     with Progress(transient=True) as progress:
         for size in sizes:
             networks = []
-            for config in configs:
+            for i, config in enumerate(configs):
                 first = networks[0] if networks else None
                 networks.append(_Network(config, size, first, **settings))
+                if config in configs[:i]:  # against itself: the noise
+                    networks[-1].name += ' again'
             task = progress.add_task('{}×{}'.format(*size), total=rounds)
             for network in networks:  # warm up
                 network.run()

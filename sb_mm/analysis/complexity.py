@@ -1,13 +1,69 @@
 """Parameters and multiply-adds of the model of a config."""
 from math import prod
+from pathlib import Path
 
 import torch
 from mmengine.analysis import FlopAnalyzer
 from mmengine.analysis.jit_handles import get_shape
+from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
+
+from .receptive_field import receptive_field as find_receptive_field
+from .table import print_table, write_table
 
 #: Transforms that set the size of an image, as (W, H) but for the crops.
 _SIZES = ('Resize', 'ResizeEdge', 'CenterCrop', 'RandomCrop')
+
+
+def compare_complexity(configs,
+                       shape=None,
+                       receptive_field=False,
+                       out=None,
+                       cfg_options=None):
+    """Put the complexity of the models of configs side by side.
+
+    Args:
+        configs (list[str]): Config files; differences are to the first.
+        shape (tuple[int, int], optional): Height and width of the image in
+            pixels. Defaults to None, those of each config's test images.
+        receptive_field (bool): Whether to find how far the last output of the
+            backbone sees. Defaults to False.
+        out (str, optional): Folder to write ``table.md`` and ``table.csv`` to.
+            Defaults to None.
+        cfg_options (dict, optional): Settings to override in every config.
+            Defaults to None.
+
+    Returns:
+        list[dict]: The rows.
+
+    Raises:
+        ValueError: If ``shape`` is None and a config does not say it.
+    """
+    rows = []
+    for config in configs:
+        cfg = Config.fromfile(config)
+        cfg.merge_from_dict(cfg_options or {})
+        parameters, flops, size = count_complexity(cfg, shape)
+        first = rows[0]['parameters'] if rows else parameters
+        rows.append({
+            'config': Path(config).stem,
+            'parameters': parameters,
+            'to the first': f'{parameters - first:+}' if rows else '',
+            'multiply-adds': f'{flops / 1e6:.1f} M',
+            'at': '{}×{}'.format(*size),
+            'receptive field': _field(cfg) if receptive_field else ''
+        })
+    print_table(rows)
+    if out:
+        write_table(rows, out)
+    return rows
+
+
+def _field(cfg):
+    backbone = MODELS.build(cfg.model.backbone)
+    backbone.eval()
+    found = find_receptive_field(lambda x: backbone(x)[-1])
+    return f'{found[1] - found[0] + 1} px' if found else 'the whole image'
 
 
 def count_complexity(cfg, shape=None):

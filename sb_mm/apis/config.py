@@ -1,10 +1,11 @@
 """From the flags of the tools to a config that is ready to run."""
 import os
+import re
+import zipfile
 from copy import deepcopy
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
-from mmengine.runner import find_latest_checkpoint
 
 from .checks import InputError, check_checkpoint, check_data, check_weights
 
@@ -56,6 +57,10 @@ def prepare_test(args):
     cfg = _load(args)
     check_checkpoint(args.checkpoint)
     cfg.load_from = args.checkpoint
+    cfg.custom_hooks = [
+        *cfg.get('custom_hooks', []),
+        dict(type='LoadedWeightsHook', allow_missing=args.allow_missing)
+    ]
     if args.show_dir:
         _use_show_dir(cfg, args.show_dir)
     if args.tta:
@@ -85,11 +90,31 @@ def _load(args):
 
 def _use_resume(cfg, checkpoint):
     if checkpoint == 'auto':
-        checkpoint = None
-        if not find_latest_checkpoint(cfg.work_dir):
+        checkpoint = _newest_sound_checkpoint(Path(cfg.work_dir))
+        if not checkpoint:
             return  # nothing to go on from: begin as the config says
     cfg.resume = True
     cfg.load_from = checkpoint
+
+
+def _newest_sound_checkpoint(work_dir):
+    """str or None: The checkpoint of a run that was written last and is
+    complete; a killed run or a full disk leaves others."""
+    note = work_dir / 'last_checkpoint'
+    noted = Path(note.read_text().strip() if note.is_file() else '')
+    numbered = {
+        int(found[1]): path
+        for path in work_dir.glob('*.pth')
+        if (found := re.fullmatch(r'(?:iter|epoch)_(\d+)', path.stem))
+    }
+    for path in (noted, *(numbered[n] for n in sorted(numbered)[::-1])):
+        # the directory of a zip file stands at its end
+        if path.is_file() and zipfile.is_zipfile(path):
+            if path != noted:
+                print(f'going on from {path}: last_checkpoint names '
+                      f'{noted if noted.name else "nothing"}, which is not a '
+                      'complete checkpoint')
+            return str(path)
 
 
 def _use_amp(cfg):

@@ -9,8 +9,10 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from ..allocator import reuse_memory
+from ..checkpoints import CheckpointError, read_safely
 from .checks import InputError
 from .config import prepare_test, prepare_train
+from .loaded_weights import LoadedWeightsHook, MissingWeightsError
 
 
 def run_train(args):
@@ -19,10 +21,11 @@ def run_train(args):
     Args:
         args (argparse.Namespace): Its flags.
     """
-    reuse_memory()
     runner = _build_runner(prepare_train, args)
     try:
         runner.train()
+    except CheckpointError as error:
+        sys.exit(f'error: {error}')
     except KeyboardInterrupt:
         latest = find_latest_checkpoint(runner.work_dir)
         sys.exit('interrupted ' + (
@@ -38,8 +41,14 @@ def run_test(args):
     Args:
         args (argparse.Namespace): Its flags.
     """
-    reuse_memory()
-    metrics = _build_runner(prepare_test, args).test()
+    try:
+        runner = _build_runner(prepare_test, args)
+        metrics = runner.test()
+    except (CheckpointError, MissingWeightsError) as error:
+        sys.exit(f'error: {error}')
+    hook, = (hook for hook in runner.hooks
+             if isinstance(hook, LoadedWeightsHook))
+    del runner
     main = is_main_process()
     _leave_process_group()
     if not main:
@@ -54,6 +63,8 @@ def run_test(args):
         print(f'{len(pictures)} pictures of predictions in {folder}, such as')
         for path in pictures[:5]:
             print(f'  {path}')
+    if hook.empty:
+        print(f'{hook.message}: these are scores of random weights')
 
 
 def _leave_process_group():
@@ -70,6 +81,8 @@ def _leave_process_group():
 
 
 def _build_runner(prepare, args):
+    reuse_memory()
+    read_safely()
     try:
         cfg = prepare(args)
     except InputError as error:

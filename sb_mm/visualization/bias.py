@@ -12,6 +12,7 @@ from mmengine.runner import load_checkpoint
 from ..analysis.picture import subplots
 from ..analysis.table import print_table, write_table
 from ..apis.checks import check_checkpoint
+from ..checkpoints import read_safely
 from ..models import SpatialBias
 
 
@@ -60,6 +61,7 @@ def show_bias(config,
     blocks = _sb_blocks(model.backbone)
     if not blocks:
         raise ValueError(f'the model of {config} has no SB block')
+    read_safely()
     load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
     visualizer = VISUALIZERS.build({
         **cfg.visualizer, 'name': f'bias of {out}',
