@@ -10,6 +10,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
 from conftest import DEMO as CONFIG
@@ -235,7 +236,8 @@ def test_slide_inference(run_tool, tiny_seg, trained_seg, tmp_path):
 
 
 @pytest.mark.parametrize('flag', ['--show-dir=pictures', '--tta'])
-def test_classification(run_tool, tiny_cls, trained_cls, tmp_path, flag):
+def test_classification(run_tool, tiny_cls, trained_cls, beacons, tmp_path,
+                        flag):
     result = run_tool('test.py', CLS_CONFIG, trained_cls / 'iter_4.pth',
                       '--work-dir', tmp_path, flag, '--cfg-options', *tiny_cls,
                       'test_evaluator.topk="(1,2)"')
@@ -244,6 +246,14 @@ def test_classification(run_tool, tiny_cls, trained_cls, tmp_path, flag):
     assert 'accuracy/top2: 100.0' in result.stdout
     pictures = f'4 pictures of predictions in {tmp_path}/pictures'
     assert (pictures in result.stdout) == flag.startswith('--show-dir')
+    for path in (tmp_path / 'pictures').glob('*.png'):
+        picture = cv2.imread(str(path)).astype(float)
+        name = path.name.split('_')[0]
+        image = cv2.imread(str(beacons / 'images/validation' / name))
+        image = cv2.resize(image, picture.shape[1::-1]).astype(float)
+        # not red for blue, where nothing is written over it
+        wrong = abs(picture - image[..., ::-1]).mean()
+        assert abs(picture - image).mean() < wrong
 
 
 @pytest.mark.parametrize('config, options', [(CONFIG, 'tiny'),

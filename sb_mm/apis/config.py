@@ -135,7 +135,12 @@ def _use_show_dir(cfg, show_dir):
                          'default_hooks of the config')
     scope = cfg.get('default_scope')
     if scope == 'mmpretrain':
-        hook.update(enable=True, interval=1, out_dir=show_dir)
+        from ..visualization import mmpretrain_hook  # noqa: F401
+        hook.update(
+            type='LoadedColoursVisualizationHook',
+            enable=True,
+            interval=1,
+            out_dir=show_dir)
     elif scope == 'mmseg':
         hook.update(draw=True)
         cfg.visualizer.save_dir = show_dir

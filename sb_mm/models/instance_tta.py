@@ -14,6 +14,9 @@ class InstanceSegTTAModel(DetTTAModel):
     """
 
     def _merge_single_sample(self, data_samples):
+        # the first gets the result: its ground truth is drawn beside it
+        data_samples = sorted(
+            data_samples, key=lambda sample: sample.metainfo['flip'])
         if 'masks' not in data_samples[0].pred_instances:
             return super()._merge_single_sample(data_samples)
         views = [sample.pred_instances for sample in data_samples]
