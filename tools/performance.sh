@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Measure the tables and the chart of docs/performance.md on this machine: about half
-# an hour on 2 idle CPU cores. THREADS=4 for more of them, OUT=DIR for another place.
+# an hour on 2 idle CPU cores. THREADS=4 for more of them, ROUNDS=11 for less time,
+# OUT=DIR for another place.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 lscpu | grep -E 'Model name|^CPU\(s\)' || true
 out=${OUT:-work_dirs/performance}
+rounds=${ROUNDS:-21}
 rows=configs/comparison
 plain=$rows/maskrcnn_r50_coco.py
 pair=($plain $plain $rows/maskrcnn_sb_r50_coco.py)
@@ -18,8 +20,8 @@ measure() {
     [ -e "$out/$1/results.json" ] ||
         python tools/benchmark.py "${@:2}" --threads "${THREADS:-2}" --out "$out/$1"
 }
-small=(--sizes 224 --batch-size 4 --rounds 21)
-large=(--sizes 512 800 --rounds 21)
+small=(--sizes 224 --batch-size 4 --rounds $rounds)
+large=(--sizes 512 800 --rounds $rounds)
 measure 1_inference_small "${all[@]}" "${small[@]}"
 measure 1_inference "${all[@]}" "${large[@]}"
 for flags in --channels-last --fuse '--channels-last --fuse'; do
@@ -27,11 +29,11 @@ for flags in --channels-last --fuse '--channels-last --fuse'; do
     measure "${name}_small" "${pair[@]}" "${small[@]}" $flags
     measure "$name" "${pair[@]}" "${large[@]}" $flags
 done
-measure 3_compile "${pair[@]}" --sizes 512 --compile --rounds 21
-measure 3_compile_channelslast "${pair[@]}" --sizes 512 --compile --channels-last --rounds 21
-measure 3_bfloat16_channelslast "${pair[@]}" --sizes 512 --dtype bfloat16 --channels-last --rounds 21
+measure 3_compile "${pair[@]}" --sizes 512 --compile --rounds $rounds
+measure 3_compile_channelslast "${pair[@]}" --sizes 512 --compile --channels-last --rounds $rounds
+measure 3_bfloat16_channelslast "${pair[@]}" --sizes 512 --dtype bfloat16 --channels-last --rounds $rounds
 measure 3_bfloat16_channelslast_small "${pair[@]}" "${small[@]}" --dtype bfloat16 --channels-last
-train=(--sizes 224 --batch-size 2 --rounds 21 --mode train)
+train=(--sizes 224 --batch-size 2 --rounds $rounds --mode train)
 measure 4_training "${upernet[@]}" "${train[@]}"
 measure 4_training_channelslast "${upernet[@]}" "${train[@]}" --channels-last
 measure 4_training_bfloat16_channelslast "${upernet[@]}" "${train[@]}" --dtype bfloat16 --channels-last

@@ -110,7 +110,8 @@ class SBBasicBlockMixin(SBBlockMixin):
         maps = self.bias_maps(x)
         out = self.norm1(self.conv1(x))
         out = self.relu(torch.cat([out, maps.to(out.dtype)], dim=1))
-        out = self.norm2(self.conv2(out))
+        out = self.conv2(out)
+        out = self.norm2(out)
         return self._add_identity(out, x)
 
 
@@ -127,14 +128,17 @@ class SBBottleneckMixin(SBBlockMixin):
         out = self.relu(self.norm1(self.conv1(x)))
         out = self._forward_plugins(out, 1)
         maps = self.bias_maps(out)  # now, while the features are in the cache
-        out = self.norm2(self.conv2(out))
+        # a line each, so that the input of a convolution goes before its norm
+        out = self.conv2(out)
+        out = self.norm2(out)
         maps = maps.to(out.dtype)
         if getattr(self, 'after_conv2_plugin_names', ()):
             out = self._forward_plugins(self.relu(out), 2)
             out = torch.cat([out, self.relu(maps)], dim=1)
         else:
             out = self.relu(torch.cat([out, maps], dim=1))
-        out = self.norm3(self.conv3(out))
+        out = self.conv3(out)
+        out = self.norm3(out)
         out = self._forward_plugins(out, 3)
         return self._add_identity(out, x)
 
