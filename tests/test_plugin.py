@@ -77,7 +77,8 @@ def test_changes_nothing_in_a_loaded_network_and_learns(cfg):
             assert param.grad.abs().sum() > 0, f'{name}.{key}'
 
 
-def test_norms_learn_where_those_of_the_backbone_are_fixed():
+@pytest.mark.parametrize('norm_eval', [False, True])
+def test_norms_learn_unless_they_came_with_the_checkpoint(norm_eval):
     net = MODELS.build(
         dict(
             type='mmdet.ResNet',
@@ -85,27 +86,13 @@ def test_norms_learn_where_those_of_the_backbone_are_fixed():
             base_channels=8,
             norm_eval=True,
             frozen_stages=1,
-            plugins=[plugin(stages=(True, ) * 4)]))
+            plugins=[plugin(stages=(True, ) * 4, norm_eval=norm_eval)]))
     net.train()
     net(torch.randn(2, 3, 64, 64))
     assert not net.layer2[0].bn1.num_batches_tracked
     for name, layer in layers_of(net).items():
-        frozen = name.startswith('layer1')
-        assert layer.norm.num_batches_tracked == (0 if frozen else 1)
-
-
-def test_norms_that_came_with_the_checkpoint_are_fixed_too():
-    net = MODELS.build(
-        dict(
-            type='mmdet.ResNet',
-            depth=50,
-            base_channels=8,
-            norm_eval=True,
-            plugins=[plugin(norm_eval=True)]))
-    net.train()
-    net(torch.randn(2, 3, 64, 64))
-    layers = layers_of(net).values()
-    assert layers and not any(x.norm.num_batches_tracked for x in layers)
+        fixed = norm_eval or name.startswith('layer1')  # which is frozen
+        assert layer.norm.num_batches_tracked == (0 if fixed else 1)
 
 
 def test_several_in_a_block_need_postfixes():
