@@ -80,7 +80,8 @@ def convert_checkpoint(src,
         raise ValueError(f'{src} has SB already')
     else:
         weights, blocks = to_sb(weights, config)
-        report = f'{blocks} blocks extended by SB; the outputs are the same'
+        report = (f'{blocks} blocks extended by SB; their bias maps count for '
+                  'nothing yet')
     dropped = sorted(
         set(checkpoint) - {'state_dict', 'meta'}
         if 'state_dict' in checkpoint else ())

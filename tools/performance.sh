@@ -5,7 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-lscpu | grep -E 'Model name|^CPU\(s\)' || true
+machine=$(lscpu | sed -n 's/^Model name: *//p')
+echo "$machine, $(nproc) CPUs"
 out=${OUT:-work_dirs/performance}
 rounds=${ROUNDS:-21}
 rows=configs/comparison
@@ -42,4 +43,6 @@ measure 5_Mask_R-CNN "${pair[@]}" --sizes 800x1333 --whole --rounds 9
 
 cp "$out/1_inference/chart.png" docs/performance.png
 python tools/summarize_performance.py "$out" --out "$out"
+# the document has a table for each make that was measured
+cp "$out/table.md" "docs/performance_$(tr -cs 'a-zA-Z0-9\n' _ <<< "${machine,,}").md"
 python tools/fill_tables.py docs/performance.md --keep-missing
