@@ -1,13 +1,16 @@
 import os
 import re
 
+import numpy as np
 import pytest
 import torch
-from conftest import ROOT, randomize
+from conftest import ROOT, Bomb, randomize
 from mmengine.config import Config
+from mmengine.logging import HistoryBuffer
 from mmengine.registry import MODELS, init_default_scope
 
-from sb_mm.checkpoints import from_authors, read_checkpoint, to_plain
+from sb_mm.checkpoints import (CheckpointError, from_authors, read_checkpoint,
+                               to_plain)
 
 CONFIGS = {
     'mmdet': ROOT / 'configs/beacons/maskrcnn_sb_r50_beacons.py',
@@ -128,12 +131,6 @@ def test_layouts_are_told_apart():
         from_authors(build(CONFIGS['mmdet']).backbone.state_dict())
 
 
-class Bomb:
-
-    def __reduce__(self):
-        return os.system, ('touch exploded', )
-
-
 def damaged(kind, good, path):
     content = good.read_bytes()
     if kind == 'truncated':
@@ -141,7 +138,7 @@ def damaged(kind, good, path):
     elif kind == 'text':
         path.write_text('not found')
     elif kind == 'code':
-        torch.save(dict(state_dict={}, meta=Bomb()), path)
+        torch.save(dict(state_dict={}, meta=Bomb(os.system, 'touch exploded')), path)
     else:
         checkpoint = read_checkpoint(good)
         weights = checkpoint['state_dict']
@@ -198,7 +195,6 @@ def test_wrong_use(run_tool, plain_files, tmp_path, args, message):
 
 def test_reads_what_a_runner_writes(tmp_path):
     """With the history of its log and its schedulers."""
-    from mmengine.logging import HistoryBuffer
     from mmengine.optim.scheduler import MultiStepLR
     optimizer = torch.optim.SGD([torch.zeros(1)], 1.)
     checkpoint = dict(
@@ -213,3 +209,29 @@ def test_reads_what_a_runner_writes(tmp_path):
     read = read_checkpoint(tmp_path / 'a.pth')
     assert read['meta'] == checkpoint['meta']
     assert torch.equal(read['state_dict']['weight'], torch.ones(1))
+
+
+@pytest.mark.parametrize('call', [(eval, 'open("exploded", "w")'),
+                                  (getattr, torch.Tensor, 'numpy'),
+                                  (getattr, HistoryBuffer, '__init__')],
+                         ids=lambda call: str(call[-1]))
+def test_reads_no_code(tmp_path, call):
+    torch.save(dict(meta=Bomb(*call)), tmp_path / 'evil.pth')
+    with pytest.raises(CheckpointError, match='more than weights in it'):
+        read_checkpoint(tmp_path / 'evil.pth')
+    assert not (tmp_path / 'exploded').exists()
+
+
+def test_the_log_of_a_run_is_read_as_it_is(trained):
+    """A run that is resumed goes on with all that it had."""
+    ours = read_checkpoint(trained / 'iter_4.pth')
+    theirs = torch.load(trained / 'iter_4.pth', weights_only=False)
+    assert ours.keys() == theirs.keys()
+    for name, history in theirs['message_hub']['log_scalars'].items():
+        mine = ours['message_hub']['log_scalars'][name]
+        assert all(map(np.array_equal, mine.data, history.data))
+        assert mine.mean(2) == history.mean(2)
+    assert ours['message_hub']['runtime_info'] == theirs['message_hub'][
+        'runtime_info']
+    assert ours['optimizer']['param_groups'] == theirs['optimizer'][
+        'param_groups']
