@@ -35,7 +35,7 @@ def allocator():
     'jemalloc' or 'unknown'."""
     maps = Path('/proc/self/maps')
     loaded = maps.read_text() if maps.exists() else ''
-    other = re.search(r'jemalloc|tcmalloc|mimalloc', loaded)
+    other = re.search(r'jemalloc|tcmalloc|mimalloc|malloc_debug', loaded)
     if other:
         return other[0]
     if not hasattr(ctypes.CDLL(None), 'gnu_get_libc_version'):

@@ -195,14 +195,17 @@ def test_wrong_use(run_tool, plain_files, tmp_path, args, message):
 
 def test_reads_what_a_runner_writes(tmp_path):
     """With the history of its log and its schedulers."""
-    from mmengine.optim.scheduler import MultiStepLR
+    from mmengine.optim.scheduler import MultiStepLR, OneCycleLR
     optimizer = torch.optim.SGD([torch.zeros(1)], 1.)
     checkpoint = dict(
         meta=dict(epoch=1, dataset_meta=dict(classes=('a', ))),
         state_dict=dict(weight=torch.ones(1)),
         message_hub=dict(
             log_scalars=dict(loss=HistoryBuffer([1., 2.], [1, 1]))),
-        param_schedulers=[MultiStepLR(optimizer, [1]).state_dict()])
+        param_schedulers=[
+            MultiStepLR(optimizer, [1]).state_dict(),
+            OneCycleLR(optimizer, 1., total_steps=9).state_dict()
+        ])
     torch.save(checkpoint, tmp_path / 'a.pth')
     with pytest.raises(Exception, match='HistoryBuffer'):
         torch.load(tmp_path / 'a.pth', weights_only=True)

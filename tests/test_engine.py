@@ -88,10 +88,11 @@ faults()
 print(faults())
 """
     counts = {}
+    env = {k: v for k, v in os.environ.items() if k != 'LD_PRELOAD'}
     for value, expected in (('0', 'glibc|False|glibc'),
                             ('1', 'glibc|True|glibc, memory reused')):
         out = subprocess.run([sys.executable, '-c', code],
-                             env=dict(os.environ, SB_MM_REUSE_MEMORY=value),
+                             env=dict(env, SB_MM_REUSE_MEMORY=value),
                              check=True, stdout=subprocess.PIPE,
                              text=True).stdout.splitlines()
         assert out[-2] == expected
