@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 #: Parameters of glibc's mallopt, see ``man 3 mallopt``: take no block from
-#: mmap, give back less than 2 GB never, and ask for 256 MB more than is needed.
+#: mmap, give nothing back below 2 GB, and ask for 256 MB more than is needed.
 _MALLOPT = {-4: 0, -1: 2**31 - 1, -2: 256 << 20}  # MMAP_MAX, TRIM_, TOP_PAD
 
 _kept = False

@@ -6,7 +6,6 @@ alone is ours to mend.
 """
 import copy
 import io
-
 import pickle
 import threading
 import warnings

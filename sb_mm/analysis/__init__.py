@@ -9,6 +9,6 @@ from .toolbox_configs import check_toolbox_configs
 
 __all__ = [
     'benchmark', 'check_toolbox_configs', 'compare', 'compare_complexity',
-    'count_complexity', 'fill_tables', 'print_table', 'receptive_field', 'run_matrix',
-    'summarize_performance', 'write_table'
+    'count_complexity', 'fill_tables', 'print_table', 'receptive_field',
+    'run_matrix', 'summarize_performance', 'write_table'
 ]

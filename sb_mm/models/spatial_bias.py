@@ -125,9 +125,8 @@ class SpatialBias(BaseModule):
         if not x.is_floating_point():
             raise ValueError(f'{type(self).__name__}: x must be floating '
                              f'point, but got {x.dtype}')
-        if not self.training or min(
-                x.numel(), self.in_channels * size[0] *
-                size[1]) != self.in_channels:
+        positions = min(x.size(2) * x.size(3), size[0] * size[1])
+        if not self.training or x.size(0) * positions != 1:
             raise
         tensors = (*self.parameters(), *self.buffers())
         twin = deepcopy(self, {id(tensor): tensor for tensor in tensors})
