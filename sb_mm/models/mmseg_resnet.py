@@ -31,11 +31,14 @@ class SBBottleneck(SBBottleneckMixin, Bottleneck):
 @MODELS.register_module()
 class SBResNet(SBResNetMixin, ResNet):
     """ResNet with SB, see :class:`SBResNetMixin` for the arguments."""
-    arch_settings = {
-        depth: (Bottleneck if block is resnet.Bottleneck else block, stages)
-        for depth, (block, stages) in ResNet.arch_settings.items()
-    }
     sb_blocks = {BasicBlock: SBBasicBlock, Bottleneck: SBBottleneck}
+
+    def make_res_layer(self, block, **kwargs):
+        """Pack the blocks of the next stage into a ``ResLayer``."""
+        # here, because ResNet asks whether its block is Bottleneck itself
+        if block is resnet.Bottleneck:
+            block = Bottleneck
+        return super().make_res_layer(block=block, **kwargs)
 
 
 @MODELS.register_module()
