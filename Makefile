@@ -4,14 +4,19 @@
 # make evidence: every experiment of docs/evidence.md, in about four hours.
 # make performance: every measurement of docs/performance.md, on an idle machine.
 # make test:     run the tests.
+# make test-slow: kill runs, and a hundred of two processes on a busy machine.
+# make test-oldest: the tests of the models on the oldest stack, with Python 3.10.
+# make fuzz:     the tests of any input with 5,000 examples.
 # make test-memory: run them under the checks of glibc's allocator.
 # All set up .venv first. Another Python: make demo PYTHON=python3.12
 PYTHON ?= python3
 VENV ?= .venv
+STACK ?= requirements/stack.txt
 ENV = set -a; [ ! -f $(VENV)/sb_mm.env ] || . $(VENV)/sb_mm.env;
 RUN = $(ENV) $(VENV)/bin/python
 
-.PHONY: demo demo-seg demo-cls beacons evidence performance test test-memory setup lock
+.PHONY: demo demo-seg demo-cls beacons evidence performance test test-memory \
+	test-slow test-oldest fuzz setup lock
 
 demo: CONFIG = maskrcnn_sb_r50_beacons
 demo-seg: CONFIG = upernet_sb_r50_beacons
@@ -30,19 +35,37 @@ evidence performance: setup
 	@$(ENV) PATH="$(abspath $(VENV))/bin:$$PATH" tools/$@.sh
 
 test: setup
-	@$(RUN) -m pytest -q -n 2 tests
+	@$(RUN) -m pytest -q -n 2 -m 'not slow' tests
+
+test-slow: setup
+	@$(RUN) -m pytest -q -m slow tests
+
+test-oldest: PYTHON = python3.10
+test-oldest:
+	@$(MAKE) -s setup VENV=.venv-oldest STACK=requirements/oldest.txt PYTHON=$(PYTHON)
+	@.venv-oldest/bin/python -m pytest -q -n 2 tests/test_spatial_bias.py \
+		tests/test_mmdet_resnet.py tests/test_mmseg_resnet.py \
+		tests/test_mmpretrain_resnet.py tests/test_plugin.py \
+		tests/test_upstream.py tests/test_toolboxes.py tests/test_import.py
+
+fuzz: setup
+	@SB_MM_FUZZ=5000 $(RUN) -m pytest -q -n 2 tests/test_fuzz.py
 
 test-memory: setup
 	@LD_PRELOAD=libc_malloc_debug.so.0 MALLOC_CHECK_=3 $(MAKE) -s test
 
 setup: $(VENV)/sb_mm.stamp
 
-$(VENV)/sb_mm.stamp: requirements/stack.txt tools/bootstrap.py
+$(VENV)/sb_mm.stamp: $(STACK) tools/bootstrap.py sb_mm/compat.py
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not on the PATH; name another: make PYTHON=/path/to/python"; exit 1; }
-	@$(PYTHON) tools/bootstrap.py $(VENV)
+	@$(PYTHON) tools/bootstrap.py $(VENV) --stack $(STACK)
 
 lock: setup
 	cd requirements && ../$(VENV)/bin/uv pip compile -q --universal \
 		--python-version 3.10 --override overrides.txt \
 		--no-emit-package opencv-python --no-annotate \
 		--custom-compile-command 'make lock' stack.in -o stack.txt
+	cd requirements && ../$(VENV)/bin/uv pip compile -q --python-version 3.10 \
+		--python-platform x86_64-manylinux_2_28 --build-constraints oldest.in \
+		--override overrides.txt --no-emit-package opencv-python --no-annotate \
+		--custom-compile-command 'make lock' oldest.in -o oldest.txt

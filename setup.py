@@ -4,14 +4,19 @@ from runpy import run_path
 from setuptools import find_packages, setup
 
 here = Path(__file__).parent
+compat = run_path(str(here / 'sb_mm' / 'compat.py'))
+
+
+def requirements(packages):
+    return [
+        f'{name}>={low},<{high}' for name, low, high in packages.values()
+    ]
+
 
 # The toolboxes are extras: an environment that has them, under these names or
 # as the OpenMMLab originals, keeps what it has.
-foundations = ['onedl-mmengine>=0.10.12', 'onedl-mmcv>=2.3.6']
-toolboxes = dict(
-    mmdet=['onedl-mmdetection>=3.5.1'],
-    mmseg=['onedl-mmsegmentation>=1.4.2'],
-    mmpretrain=['onedl-mmpretrain>=1.3.6'])
+foundations = requirements(compat['FOUNDATIONS'])
+toolboxes = compat['TOOLBOXES']
 
 setup(
     name='sb-mm',
@@ -20,11 +25,14 @@ setup(
     long_description=(here / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     packages=find_packages(include=['sb_mm', 'sb_mm.*']),
-    python_requires='>=3.10',
+    python_requires='>={}.{}'.format(*compat['PYTHONS'][0]),
     extras_require={
-        **{name: foundations + packages
-           for name, packages in toolboxes.items()},
-        'all': foundations + sum(toolboxes.values(), []),
-        'test': ['pytest', 'pytest-xdist'],
+        **{
+            name: foundations + requirements({name: package})
+            for name, package in toolboxes.items()
+        },
+        'all': foundations + requirements(toolboxes),
+        'export': ['onnx', 'onnxruntime', 'onnxscript'],
+        'test': ['pytest', 'pytest-xdist', 'hypothesis'],
     },
 )

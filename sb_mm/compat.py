@@ -1,7 +1,11 @@
-"""Which toolboxes are installed, and whether their versions fit."""
-from importlib import import_module, metadata
+"""The versions that are supported, and which of them are installed.
+
+setup.py and tools/bootstrap.py take them from here.
+"""
+from importlib import import_module
 from importlib.util import find_spec
 
+PYTHONS = ((3, 10), (3, 11), (3, 12), (3, 13))
 # package: (name to install, first version that fits, first that does not)
 FOUNDATIONS = {
     'mmengine': ('onedl-mmengine', '0.10.0', '1.0.0'),
@@ -68,6 +72,8 @@ def inherit_from_mmseg():
     MMEngine looks for a distribution of the name ``mmsegmentation``. Where
     there is none, send it to the package instead.
     """
+    from importlib import metadata
+
     from mmengine.config.utils import MODULE2PACKAGE
     try:
         metadata.distribution(MODULE2PACKAGE['mmseg'])

@@ -19,24 +19,26 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from runpy import run_path
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCK = ROOT / 'requirements' / 'stack.txt'
-PYTHONS = ((3, 10), (3, 11), (3, 12), (3, 13))
+PYTHONS = run_path(str(ROOT / 'sb_mm' / 'compat.py'))['PYTHONS']
 UV = 'uv==0.13.9'
 CACHE = Path(
     os.environ.get('SB_MM_CACHE')
     or Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser()
     / 'sb_mm')
+#: How the requirement of the operators begins, which are built here.
+OPERATORS = ('onedl-mmcv==', 'mmcv==')
 #: Written first and last into an environment of ours.
 MARKER, STAMP = 'sb_mm.marker', 'sb_mm.stamp'
 
 
-def main(venv):
+def main(venv, stack):
     check_python()
     with lock(ROOT / '.setup.lock'):
         key = hashlib.sha256(
-            b'\n'.join([LOCK.read_bytes(),
+            b'\n'.join([stack.read_bytes(),
                         Path(__file__).read_bytes(),
                         sys.version.encode()])).hexdigest()
         stamp = venv / STAMP
@@ -47,8 +49,8 @@ def main(venv):
         python = str(venv / 'bin' / 'python')
         say('2/4 Installing PyTorch and the toolboxes: about 2 minutes and '
             '5 GB the first time, seconds after that.')
-        install_stack(python)
-        install_operators(python, venv)
+        install_stack(python, stack)
+        install_operators(python, venv, stack)
         say('4/4 Installing sb_mm.')
         uv(python, '--no-deps', '--no-build-isolation', '-e', str(ROOT))
         stamp.write_text(key)
@@ -86,20 +88,20 @@ def start_over(venv):
         f'{UV} cannot be installed from the package index')
 
 
-def install_stack(python):
+def install_stack(python, stack):
     packages = [
-        line for line in LOCK.read_text().splitlines()
-        if not line.startswith(('#', 'onedl-mmcv=='))
+        line for line in stack.read_text().splitlines()
+        if not line.startswith(('#', *OPERATORS))
     ]
     uv(python, '--no-deps', '--compile-bytecode', '--build-constraints',
-       str(LOCK), '-r', '-', text='\n'.join(packages))
+       str(stack), '-r', '-', text='\n'.join(packages))
 
 
-def install_operators(python, venv):
+def install_operators(python, venv, stack):
     """Install mmcv from the cache, or build it into the cache."""
     requirement = next(
-        line for line in LOCK.read_text().splitlines()
-        if line.startswith('onedl-mmcv=='))
+        line for line in stack.read_text().splitlines()
+        if line.startswith(OPERATORS))
     torch = json.loads(
         subprocess.run([python, '-c', PROBE], check=True, text=True,
                        stdout=subprocess.PIPE).stdout)
@@ -228,12 +230,17 @@ def parse_args():
         type=Path,
         default=ROOT / '.venv',
         help='folder of the environment (default: .venv in the checkout)')
+    parser.add_argument(
+        '--stack',
+        type=Path,
+        default=ROOT / 'requirements' / 'stack.txt',
+        help='locked packages (default: requirements/stack.txt)')
     return parser.parse_args()
 
 
 if __name__ == '__main__':
     args = parse_args()
     try:
-        main(args.venv)
+        main(args.venv, args.stack)
     except KeyboardInterrupt:
         sys.exit('\n[setup] Interrupted; the next call starts again.')
