@@ -9,6 +9,7 @@ import zipfile
 from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
+from urllib.parse import urlparse
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import CheckpointLoader
+from mmengine.runner import checkpoint as checkpoint_of_mmengine
 
 from .version import __version__
 
@@ -264,14 +266,13 @@ def read_checkpoint(path, trust=False, map_location='cpu'):
             checkpoint = torch.load(
                 path, map_location=map_location, weights_only=not trust)
     except (RuntimeError, EOFError, OSError, KeyError, AttributeError,
-            zipfile.BadZipFile, pickle.UnpicklingError) as error:
+            ValueError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
         found = re.search(r'(?:GLOBAL|Trying to call) (\S+)', str(error))
         if found:
             raise CheckpointError(
                 f'{path} has more than weights in it ({found[1]}), which can '
                 'run code when it is read. If you know where it comes from, '
-                'tools/convert_checkpoint.py --trust makes a file of weights '
-                'out of it') from error
+                'read it with --trust') from error
         reason = str(error).strip().splitlines() or [repr(error)]
         raise CheckpointError(f'{path} cannot be read as a checkpoint; it may be '
                          f'damaged ({reason[0]})') from error
@@ -281,16 +282,31 @@ def read_checkpoint(path, trust=False, map_location='cpu'):
     return _without_stand_ins(checkpoint)
 
 
-def read_safely():
-    """Have the runner, ``init_cfg`` and everything else of mmengine read local
-    checkpoints by :func:`read_checkpoint`, whose errors name the file."""
+def read_safely(trust=False):
+    """Have the runner, ``init_cfg`` and everything else of mmengine read
+    checkpoints by :func:`read_checkpoint`, whose errors name the file.
+
+    Args:
+        trust (bool): Whether to read objects of all kinds. Defaults to False.
+    """
 
     @CheckpointLoader.register_scheme(prefixes='', force=True)
-    def load(filename, map_location):
+    def load_from_local(filename, map_location):
         path = Path(filename).expanduser()
         if not path.is_file():
             raise FileNotFoundError(f'{path} can not be found.')
-        return read_checkpoint(path, map_location=map_location)
+        return read_checkpoint(path, trust, map_location)
+
+    def load_url(url, model_dir=None, map_location=None, progress=True):
+        folder = Path(model_dir or Path(torch.hub.get_dir(), 'checkpoints'))
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / Path(urlparse(url).path).name
+        if not path.is_file():
+            torch.hub.download_url_to_file(url, str(path), progress=progress)
+        return read_checkpoint(path, trust, map_location)
+
+    # what https:// and the schemes that stand for addresses end in
+    checkpoint_of_mmengine.load_url = load_url
 
 
 class _StandIn:
@@ -321,14 +337,15 @@ def _allow(path):
     serialization = torch.serialization
     if not hasattr(serialization, 'get_unsafe_globals_in_checkpoint'):
         return nullcontext()  # before PyTorch 2.6
-    if not zipfile.is_zipfile(path):
-        return nullcontext()  # the format before PyTorch 1.6, or damaged
+    names = {*_ARRAYS, _HISTORY, 'builtins.getattr'}
+    if zipfile.is_zipfile(path):  # not the format before PyTorch 1.6
+        names.update(serialization.get_unsafe_globals_in_checkpoint(path))
     # the types of numbers
     allowed = [
         type(np.dtype(code)) for code in '?' + np.typecodes['AllInteger'] +
         np.typecodes['AllFloat']
     ]
-    for name in serialization.get_unsafe_globals_in_checkpoint(path):
+    for name in sorted(names):
         module, _, attribute = name.rpartition('.')
         if name == 'builtins.getattr':
             allowed.append((_statistics, name))

@@ -1,15 +1,24 @@
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from tool_process import run_in_process
 
 from sb_mm.allocator import reuse_memory
 from sb_mm.beacons.scenes import make_beacons
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / 'configs/beacons/maskrcnn_sb_r50_beacons.py'
+SEG_CONFIG = ROOT / 'configs/beacons/upernet_sb_r50_beacons.py'
+CLS_CONFIG = ROOT / 'configs/beacons/sb_r50_beacons.py'
+
+
+def pytest_configure(config):
+    config.addinivalue_line('markers', 'slow: minutes; make test-slow')
 
 
 @pytest.fixture(autouse=True, scope='session')
@@ -63,12 +72,11 @@ def tiny(beacons):
 
 
 def train(config, work_dir, options):
-    subprocess.run([
-        sys.executable,
-        str(ROOT / 'tools/train.py'),
-        str(config), '--work-dir',
-        str(work_dir), '--cfg-options', *options
-    ], check=True, stdout=subprocess.DEVNULL)
+    result = run_in_process(
+        ROOT / 'tools/train.py',
+        [str(config), '--work-dir', str(work_dir), '--cfg-options', *options],
+        work_dir if work_dir.is_dir() else work_dir.parent)
+    assert not result.returncode, result.stdout
     return work_dir
 
 
@@ -78,16 +86,38 @@ def trained(tiny, tmp_path_factory):
     return train(DEMO, tmp_path_factory.mktemp('trained'), tiny)
 
 
+@pytest.fixture(scope='session')
+def tiny_seg(beacons):
+    return shrink(beacons, 'model.backbone.init_cfg=None',
+                  'model.decode_head.in_channels=[8,16,32,64]',
+                  'model.auxiliary_head.in_channels=32')
+
+
+@pytest.fixture(scope='session')
+def tiny_cls(beacons):
+    return shrink(beacons, 'model.head.in_channels=64')
+
+
+@pytest.fixture(scope='session')
+def trained_seg(tiny_seg, tmp_path_factory):
+    return train(SEG_CONFIG, tmp_path_factory.mktemp('seg'), tiny_seg)
+
+
+@pytest.fixture(scope='session')
+def trained_cls(tiny_cls, tmp_path_factory):
+    return train(CLS_CONFIG, tmp_path_factory.mktemp('cls'), tiny_cls)
+
+
 @pytest.fixture
 def run_tool(tmp_path):
     """Run a tool as a user does, from a directory that is not the checkout."""
 
-    def run(tool, *args, **kwargs):
-        command = [str(ROOT / 'tools' / tool), *map(str, args)]
-        if tool.endswith('.py'):
-            command.insert(0, sys.executable)
+    def run(tool, *args, new=False, pythonpath=ROOT, **kwargs):
+        path, args = ROOT / 'tools' / tool, list(map(str, args))
+        if tool.endswith('.py') and not new:
+            return run_in_process(path, args, tmp_path, str(pythonpath))
         return subprocess.run(
-            command,
+            [*([sys.executable] if tool.endswith('.py') else []), path, *args],
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -96,6 +126,19 @@ def run_tool(tmp_path):
             **kwargs)
 
     return run
+
+
+def tool_env(**variables):
+    """The environment of an activated .venv."""
+    path = f'{Path(sys.executable).parent}:{os.environ["PATH"]}'
+    return {**os.environ, 'PATH': path, **variables}
+
+
+def free_port():
+    """A port for torchrun that nothing listens on."""
+    with socket.socket() as each:
+        each.bind(('127.0.0.1', 0))
+        return str(each.getsockname()[1])
 
 
 class Bomb:

@@ -20,7 +20,7 @@ OTHER = ROOT / 'configs/photographs/maskrcnn_r50_coco.py'
 def test_matrix_trains_skips_and_resumes(run_tool, tiny, tmp_path):
     folder = tmp_path / 'matrix'
     command = [
-        'run_matrix.py', PLAIN, PLUGIN, '--seeds', 0, 1, '--work-dir', folder,
+        'run_matrix.py', PLUGIN, '--seeds', 0, 1, '--work-dir', folder,
         '--cfg-options', *tiny, 'train_cfg.max_iters=2',
         'train_cfg.val_interval=1', 'default_hooks.checkpoint.interval=1',
         'model.backbone.depth=50', 'model.neck.in_channels=[32,64,128,256]'
@@ -29,18 +29,18 @@ def test_matrix_trains_skips_and_resumes(run_tool, tiny, tmp_path):
     assert not result.returncode, result.stdout
     with open(folder / 'table.csv', newline='') as file:
         rows = list(csv.DictReader(file))
-    assert [row['config'] for row in rows] == [PLAIN.stem, PLUGIN.stem]
+    assert [row['config'] for row in rows] == [PLUGIN.stem]
     for row in rows:
         assert row['seeds'] == '0, 1' and row['status'] == 'finished'
         assert re.fullmatch(r'\d\.\d{3} ± \d\.\d{3}', row['box AP'])
         assert not row.get('differs in')
     assert (folder / 'curves.png').stat().st_size > 10_000
-    assert (folder / 'table.md').read_text().count('\n') == 4
+    assert (folder / 'table.md').read_text().count('\n') == 3
 
-    half = folder / PLAIN.stem / 'seed_1'
+    half = folder / PLUGIN.stem / 'seed_1'
     (half / 'iter_2.pth').unlink()
     (half / 'last_checkpoint').write_text(str(half / 'iter_1.pth'))
-    whole = folder / PLAIN.stem / 'seed_0/output.txt'
+    whole = folder / PLUGIN.stem / 'seed_0/output.txt'
     before = whole.read_text()
     assert Run(half).status == 'unfinished: iter 1 of 2'
     result = run_tool(*command)
@@ -135,7 +135,8 @@ def test_get_flops(run_tool):
     assert int(added) == sum(
         count * (maps + 5 * c + 3 * c) for count, c in ((4, 64), (6, 128)))
     result = run_tool('get_flops.py', ROOT / 'configs/sb_r38_cifar100.py')
-    assert result.returncode == 1 and '--shape H W' in result.stdout
+    assert result.returncode == 1 and 'failed: the config does not say' in (
+        result.stdout)
 
 
 @pytest.mark.parametrize('flags', [['--fuse', '--channels-last'],
@@ -148,17 +149,32 @@ def test_benchmark(run_tool, tmp_path, flags):
     results = json.loads((tmp_path / 'out/results.json').read_text())
     assert results['settings']['rounds'] == 3
     rows = results['rows']
-    assert [(row['config'], row['size']) for row in rows] == [
+    assert [(row['config'], row['size (px)']) for row in rows] == [
         (config.stem, size) for size in ('64×64', '96×64')
         for config in (PLAIN, PLUGIN)
     ]
     for row in rows:
         assert row['images/s'] > 0
         assert .5 < row['memory ratio'] < 1.5
-    assert rows[0]['ratio'] == rows[2]['ratio'] == 1
+    assert {row['status'] for row in rows} == {'ok'}
+    assert rows[0]['ratio to the first'] == 1
+    assert rows[2]['ratio to the first'] == 1
     memory = [row['peak memory (MB)'] for row in rows]
     assert memory[2] > memory[0]
     assert (tmp_path / 'out/chart.png').stat().st_size > 10_000
+
+
+def test_a_network_that_fails_is_a_row_that_says_so(run_tool, tmp_path):
+    (tmp_path / 'broken.py').write_text(
+        f"_base_ = '{PLAIN}'\nmodel = dict(backbone=dict(depth=19))\n")
+    for tool, flags in (('benchmark.py', ['--rounds', 1, '--sizes', 64]),
+                        ('get_flops.py', ['--shape', 64, 64])):
+        result = run_tool(tool, PLAIN, 'broken.py', '--json', *flags)
+        assert result.returncode == 1, result.stdout
+        good, bad = json.loads(result.stdout[result.stdout.index('[\n {'):])
+        assert good['status'] == 'ok' and good['parameters'] > 0
+        assert bad['config'] == 'broken'
+        assert 'invalid depth 19' in bad['status']
 
 
 def test_benchmark_gives_whole_models_the_same_weights(run_tool):
@@ -174,6 +190,6 @@ def test_benchmark_gives_whole_models_the_same_weights(run_tool):
 def test_benchmark_refuses_what_does_not_go_together(run_tool):
     for flags in (['--mode', 'train', '--fuse'], ['--graph']):
         result = run_tool('benchmark.py', PLAIN, *flags)
-        assert result.returncode == 1
+        assert result.returncode == 2
         assert 'error: --' in result.stdout
         assert 'Traceback' not in result.stdout

@@ -1,5 +1,12 @@
+import http.server
+import io
 import os
+import pickle
 import re
+import tarfile
+import threading
+import zipfile
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,9 +15,10 @@ from conftest import ROOT, Bomb, randomize
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import CheckpointLoader
 
 from sb_mm.checkpoints import (CheckpointError, from_authors, read_checkpoint,
-                               to_plain)
+                               read_safely, to_plain)
 
 CONFIGS = {
     'mmdet': ROOT / 'configs/beacons/maskrcnn_sb_r50_beacons.py',
@@ -172,7 +180,7 @@ def test_damaged_input(run_tool, plain_files, tmp_path, kind, message):
     damaged(kind, plain_files / 'mmpretrain.pth', tmp_path / 'bad.pth')
     result = run_tool('convert_checkpoint.py', 'bad.pth', 'sb.pth', '--to',
                       'sb', '--config', CONFIGS['mmpretrain'])
-    assert result.returncode == 1
+    assert result.returncode == 2
     error, = re.findall(r'^error: .*', result.stdout, re.M)
     assert re.search(message, error), result.stdout
     assert 'Traceback' not in result.stdout
@@ -188,7 +196,7 @@ def test_damaged_input(run_tool, plain_files, tmp_path, kind, message):
 def test_wrong_use(run_tool, plain_files, tmp_path, args, message):
     (tmp_path / 'old.pth').symlink_to(plain_files / 'mmpretrain.pth')
     result = run_tool('convert_checkpoint.py', *args)
-    assert result.returncode == 1 and message in result.stdout
+    assert result.returncode == 2 and message in result.stdout
     assert 'Traceback' not in result.stdout
     assert [path.name for path in tmp_path.iterdir()] == ['old.pth']
 
@@ -223,6 +231,89 @@ def test_reads_no_code(tmp_path, call):
     with pytest.raises(CheckpointError, match='more than weights in it'):
         read_checkpoint(tmp_path / 'evil.pth')
     assert not (tmp_path / 'exploded').exists()
+
+
+def test_reads_the_old_format(tmp_path):
+    """That of PyTorch before 1.6, with the history of a log."""
+    history = HistoryBuffer([1., 2.], [1, 1])
+    torch.save(
+        dict(state_dict=dict(weight=torch.ones(2)), log=history),
+        tmp_path / 'old.pth',
+        _use_new_zipfile_serialization=False)
+    read = read_checkpoint(tmp_path / 'old.pth')
+    assert torch.equal(read['state_dict']['weight'], torch.ones(2))
+    assert read['log'].mean(2) == 1.5
+    torch.save(
+        dict(meta=Bomb(os.system, 'touch exploded')),
+        tmp_path / 'evil.pth',
+        _use_new_zipfile_serialization=False)
+    with pytest.raises(CheckpointError, match='more than weights in it'):
+        read_checkpoint(tmp_path / 'evil.pth')
+
+
+def archive(kind, path):
+    content = pickle.dumps(Bomb(os.system, 'touch exploded'))
+    if kind == 'tar':
+        with tarfile.open(path, 'w') as file:
+            for name in ('pickle', 'storages', 'tensors', 'sys_info'):
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                file.addfile(info, io.BytesIO(content))
+    elif kind == 'pickle':
+        path.write_bytes(content)
+    elif kind == 'zip of a pickle':
+        with zipfile.ZipFile(path, 'w') as file:
+            file.writestr('archive/data.pkl', content)
+            file.writestr('archive/version', '3')
+    elif kind == 'zip in a zip':
+        inner = io.BytesIO()
+        torch.save(dict(meta=Bomb(os.system, 'touch exploded')), inner)
+        with zipfile.ZipFile(path, 'w') as file:
+            file.writestr('archive.zip', inner.getvalue())
+    else:
+        torch.jit.script(torch.nn.Identity()).save(path)
+
+
+@pytest.mark.parametrize(
+    'kind', ['tar', 'pickle', 'zip of a pickle', 'zip in a zip', 'script'])
+def test_other_archives_run_nothing(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    archive(kind, tmp_path / 'evil.pth')
+    with pytest.raises(CheckpointError, match='evil.pth'):
+        read_checkpoint(tmp_path / 'evil.pth')
+    assert not (tmp_path / 'exploded').exists()
+
+
+@pytest.mark.parametrize('scheme', ['http', 'open-mmlab'])
+def test_files_behind_an_address_are_read_alike(tmp_path, monkeypatch, scheme):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
+    (tmp_path / 'www').mkdir()
+    torch.save(dict(state_dict={}), tmp_path / 'www/good.pth')
+    torch.save(
+        dict(meta=Bomb(os.system, 'touch exploded')),
+        tmp_path / 'www/evil.pth')
+    handler = partial(
+        http.server.SimpleHTTPRequestHandler, directory=tmp_path / 'www')
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        root = f'http://127.0.0.1:{server.server_port}'
+        urls = {name: f'{root}/{name}.pth' for name in ('good', 'evil')}
+        if scheme == 'open-mmlab':  # stands for addresses
+            monkeypatch.setattr(
+                'mmengine.runner.checkpoint.get_external_models', urls.copy)
+            urls = {name: f'open-mmlab://{name}' for name in urls}
+        read_safely()
+        assert CheckpointLoader.load_checkpoint(
+            urls['good'], 'cpu') == dict(state_dict={})
+        with pytest.raises(CheckpointError, match='more than weights in it'):
+            CheckpointLoader.load_checkpoint(urls['evil'], 'cpu')
+        assert not (tmp_path / 'exploded').exists()
+        read_safely(trust=True)
+        CheckpointLoader.load_checkpoint(urls['evil'], 'cpu')
+        assert (tmp_path / 'exploded').exists()
+        read_safely()
+        server.shutdown()
 
 
 def test_the_log_of_a_run_is_read_as_it_is(trained):

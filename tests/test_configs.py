@@ -9,6 +9,8 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import (DATASETS, METRICS, MODELS,
                                PARAM_SCHEDULERS, init_default_scope)
 
+from sb_mm.apis.signatures import check_settings
+
 CONFIGS = sorted(
     str(path.relative_to(ROOT / 'configs'))
     for path in (ROOT / 'configs').rglob('*.py'))
@@ -33,6 +35,7 @@ def num_classes_of(model):
 @pytest.mark.parametrize('config', CONFIGS)
 def test_builds(config):
     cfg = Config.fromfile(ROOT / 'configs' / config)
+    check_settings(cfg)
     init_default_scope(cfg.default_scope)
     model = MODELS.build(cfg.model)
     assert any('spatial_bias' in name for name in model.state_dict()) == (

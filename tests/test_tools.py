@@ -14,36 +14,13 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
+from conftest import CLS_CONFIG
 from conftest import DEMO as CONFIG
-from conftest import ROOT, Bomb, shrink, train
+from conftest import ROOT, SEG_CONFIG, Bomb, free_port, tool_env
 
 from sb_mm.apis import config
 
-SEG_CONFIG = ROOT / 'configs/beacons/upernet_sb_r50_beacons.py'
-CLS_CONFIG = ROOT / 'configs/beacons/sb_r50_beacons.py'
 COCO = ROOT / 'configs/maskrcnn_sb_r50_coco.py'
-
-
-@pytest.fixture(scope='session')
-def tiny_seg(beacons):
-    return shrink(beacons, 'model.backbone.init_cfg=None',
-                  'model.decode_head.in_channels=[8,16,32,64]',
-                  'model.auxiliary_head.in_channels=32')
-
-
-@pytest.fixture(scope='session')
-def tiny_cls(beacons):
-    return shrink(beacons, 'model.head.in_channels=64')
-
-
-@pytest.fixture(scope='session')
-def trained_seg(tiny_seg, tmp_path_factory):
-    return train(SEG_CONFIG, tmp_path_factory.mktemp('seg'), tiny_seg)
-
-
-@pytest.fixture(scope='session')
-def trained_cls(tiny_cls, tmp_path_factory):
-    return train(CLS_CONFIG, tmp_path_factory.mktemp('cls'), tiny_cls)
 
 
 def test_resume_goes_on_from_the_checkpoint(run_tool, tiny, trained,
@@ -119,11 +96,14 @@ def test_no_tool_runs_code_of_a_checkpoint(run_tool, tiny, trained, beacons,
                  ['train.py', CONFIG, *options, 'load_from=evil.pth'],
                  ['show_bias.py', CONFIG, 'evil.pth', image, *options]):
         result = run_tool(*args)
-        assert result.returncode == 1
+        assert result.returncode == 2
         error = result.stdout.splitlines()[-1]
         assert error.startswith('error: ')
         assert 'evil.pth has more than weights in it' in error
     assert not (tmp_path / 'exploded').exists()
+    result = run_tool('test.py', CONFIG, 'evil.pth', '--trust', *options)
+    assert not result.returncode, result.stdout
+    assert (tmp_path / 'exploded').exists()
 
 
 def test_a_score_needs_its_weights(run_tool, tiny, trained, tmp_path):
@@ -134,7 +114,7 @@ def test_a_score_needs_its_weights(run_tool, tiny, trained, tmp_path):
         tmp_path / 'backbone.pth')
     args = '--work-dir', tmp_path / 'test', '--cfg-options', *tiny
     result = run_tool('test.py', CONFIG, 'backbone.pth', *args)
-    assert result.returncode == 1
+    assert result.returncode == 2
     error = result.stdout.splitlines()[-1]
     assert error.startswith('error: the checkpoint has no weights that fit '
                             'neck, roi_head, rpn_head: ')
@@ -160,7 +140,7 @@ TOOLS = sorted(
 @pytest.mark.parametrize('tool', TOOLS)
 def test_help_is_quick_and_nothing_else(run_tool, tool):
     start = time.monotonic()
-    result = run_tool(tool, '--help')
+    result = run_tool(tool, '--help', new=True)
     assert not result.returncode
     assert result.stdout.startswith('usage: ')
     # far from the many seconds that the toolboxes take
@@ -168,7 +148,7 @@ def test_help_is_quick_and_nothing_else(run_tool, tool):
 
 
 def test_unknown_flags_name_the_nearest(run_tool):
-    result = run_tool('train.py', CONFIG, '--resum')
+    result = run_tool('train.py', CONFIG, '--resum', new=True)
     assert result.returncode == 2
     assert 'arguments: --resum; did you mean --resume?' in result.stdout
 
@@ -216,7 +196,8 @@ def test_slide_inference(run_tool, tiny_seg, trained_seg, tmp_path):
             'model.test_cfg.stride="(32,32)"']]):
         result = run_tool('test.py', SEG_CONFIG, trained_seg / 'iter_4.pth',
                           '--work-dir', tmp_path, '--out',
-                          tmp_path / f'{i}.pkl', '--cfg-options', *tiny_seg,
+                          tmp_path / f'{i}.pkl', '--score-maps',
+                          '--cfg-options', *tiny_seg,
                           *options)
         assert not result.returncode, result.stdout
         with open(tmp_path / f'{i}.pkl', 'rb') as file:
@@ -296,7 +277,7 @@ def test_two_processes_train_a_segmentor_with_sync_bn(run_tool, tiny_seg,
         *tiny_seg,
         'train_cfg.max_iters=2',
         'train_cfg.val_interval=2',
-        env=tool_env(PORT='29513'))
+        env=tool_env(PORT=free_port()))
     assert not result.returncode, result.stdout
     assert 'mIoU' in result.stdout
 
@@ -312,7 +293,7 @@ def test_two_processes(run_tool, tiny, tmp_path):
         *tiny,
         'train_cfg.max_iters=2',
         'train_cfg.val_interval=2',
-        env=tool_env(PORT='29511'))
+        env=tool_env(PORT=free_port()))
     assert not result.returncode, result.stdout
     assert 'coco/segm_mAP' in result.stdout
     result = run_tool(
@@ -324,15 +305,9 @@ def test_two_processes(run_tool, tiny, tmp_path):
         tmp_path / 'test',
         '--cfg-options',
         *tiny,
-        env=tool_env(PORT='29512'))
+        env=tool_env(PORT=free_port()))
     assert not result.returncode, result.stdout
     assert result.stdout.count('\ncoco/segm_mAP: ') == 1
-
-
-def tool_env(**variables):
-    """The environment of an activated .venv."""
-    path = f'{Path(sys.executable).parent}:{os.environ["PATH"]}'
-    return {**os.environ, 'PATH': path, **variables}
 
 
 def test_interruption_leaves_a_checkpoint_to_go_on_from(tiny, tmp_path):
@@ -373,14 +348,15 @@ def test_interruption_leaves_a_checkpoint_to_go_on_from(tiny, tmp_path):
     ('train.py', [CONFIG, '--resume', 'gone.pth'], ['gone.pth does not exist']),
     ('train.py', [CONFIG, '--auto-scale-lr'], ['base_batch_size']),
     ('test.py', [COCO, 'gone.pth'], ['the checkpoint gone.pth does not exist']),
-    ('test.py', [COCO, __file__, '--out', 'a.json'], ['.pkl', 'a.json']),
+    ('test.py', [COCO, __file__, '--out', 'a.csv'],
+     ["FILE.json for COCO's format or FILE.pkl", 'a.csv']),
     ('test.py', [CLS_CONFIG, __file__, '--tta', '--show-dir=a'],
      ['--show-dir does not go with --tta']),
 ])
 def test_missing_input_gives_one_clear_message(run_tool, tmp_path, tool, args,
                                                parts):
     result = run_tool(tool, *args)
-    assert result.returncode == 1
+    assert result.returncode == 2
     message = result.stdout[result.stdout.index('error: '):]
     for part in parts:
         assert part in message
@@ -401,7 +377,7 @@ def test_missing_weights_give_one_clear_message(run_tool, request, config,
     ]
     result = run_tool('train.py', config, '--cfg-options', *options,
                       f'{key}=gone.pth')
-    assert result.returncode == 1
+    assert result.returncode == 2
     for part in (f'the weights gone.pth ({key}) do not exist', f'{key}=FILE',
                  f'{none}=None'):
         assert part in result.stdout
@@ -415,7 +391,7 @@ def test_make_beacons(run_tool, tmp_path):
     (tmp_path / 'mine').mkdir()
     (tmp_path / 'mine/file').touch()
     result = run_tool('make_beacons.py', 'mine')
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert 'left alone' in result.stdout and 'Traceback' not in result.stdout
 
 
@@ -439,7 +415,7 @@ def test_show_bias(run_tool, tiny, trained, beacons, tmp_path):
         rows = list(csv.DictReader(file))
     assert len(rows) == 2 * 6  # SB in stages 1 to 3 of a ResNet-18
     for row in rows:
-        assert (float(row['effect']) == 0) == (row['block'] == 'layer1.0')
+        assert (float(row['effect (0 to 1)']) == 0) == (row['block'] == 'layer1.0')
         assert float(row['largest value']) > 0
 
 
@@ -451,7 +427,7 @@ def test_show_bias_says_what_is_missing(run_tool, tiny, trained, beacons):
         ((CONFIG, 'gone.pth', image), 'gone.pth does not exist'),
         ((plain, trained / 'iter_4.pth', image), 'has no SB block')):
         result = run_tool('show_bias.py', *args)
-        assert result.returncode == 1
+        assert result.returncode == 2
         assert message in result.stdout and 'Traceback' not in result.stdout
 
 
@@ -465,7 +441,7 @@ def test_fill_tables(run_tool, tmp_path):
         assert document.read_text() == text.format('| a |\n')
     (tmp_path / 'table.md').unlink()
     result = run_tool('fill_tables.py', 'doc.md')
-    assert result.returncode == 1 and 'table.md' in result.stdout
+    assert result.returncode == 2 and 'table.md' in result.stdout
     result = run_tool('fill_tables.py', 'doc.md', '--keep-missing')
     assert not result.returncode and 'table.md does not' in result.stdout
     assert document.read_text() == text.format('| a |\n')

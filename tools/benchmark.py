@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
 """Measure the throughput and memory of networks side by side."""
 import argparse
-import sys
-
-from cli import ArgumentParser
+from cli import ArgumentParser, call, report
 
 
 def size(text):
@@ -13,6 +11,7 @@ def size(text):
 
 def parse_args():
     parser = ArgumentParser(
+        json=True,
         description=__doc__,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument(
@@ -56,9 +55,4 @@ def parse_args():
 
 if __name__ == '__main__':
     args = parse_args()
-    # after the arguments: the toolboxes take seconds to import
-    from sb_mm.analysis import benchmark
-    try:
-        benchmark(**vars(args))
-    except (OSError, ValueError) as error:
-        sys.exit(f'error: {error}')
+    report(call('sb_mm.analysis:benchmark', args), args)

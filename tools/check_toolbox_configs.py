@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
 """Swap the backbone of every config of the toolboxes and compare outputs."""
-import sys
-
-from cli import ArgumentParser
+from cli import ArgumentParser, call, report
 
 
 def parse_args():
-    parser = ArgumentParser(description=__doc__)
+    parser = ArgumentParser(json=True, description=__doc__)
     parser.add_argument(
         'toolboxes',
         nargs='*',
@@ -18,7 +16,4 @@ def parse_args():
 
 if __name__ == '__main__':
     args = parse_args()
-    # after the arguments: the toolboxes take seconds to import
-    from sb_mm.analysis import check_toolbox_configs
-    rows = check_toolbox_configs(**vars(args))
-    sys.exit(any(row['outcome'] == 'different' for row in rows))
+    report(call('sb_mm.analysis:check_toolbox_configs', args), args)

@@ -1,13 +1,31 @@
-"""What the tools parse their arguments with."""
+"""What all tools have in common: their arguments, and how they end."""
 import argparse
 import difflib
+import json
+import sys
+from pkgutil import resolve_name
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """Parser that names the nearest flag for one that it does not know."""
+    """Parser that names the nearest flag for one that it does not know.
 
-    def __init__(self, **kwargs):
+    Args:
+        json (bool): Whether the tool prints rows and has ``--json``. Defaults
+            to False.
+        **kwargs: Those of :class:`argparse.ArgumentParser`.
+    """
+
+    def __init__(self, json=False, **kwargs):
         super().__init__(allow_abbrev=False, **kwargs)
+        self.add_argument(
+            '--debug',
+            action='store_true',
+            help='end an error with its whole traceback')
+        if json:
+            self.add_argument(
+                '--json',
+                action='store_true',
+                help='print the rows as JSON, for programs')
 
     def error(self, message):
         what, _, given = message.partition('unrecognized arguments: ')
@@ -17,3 +35,54 @@ class ArgumentParser(argparse.ArgumentParser):
             if name.startswith('-') and near:
                 message += f'; did you mean {near[0]}?'
         super().error(message)
+
+
+def call(function, args):
+    """Call a function with the arguments of a tool.
+
+    The function is imported here, because the toolboxes take seconds and
+    ``--help`` should not. An error ends in one line and exit code 2.
+
+    Args:
+        function (str): Its name, such as 'sb_mm.apis:run_train'.
+        args (argparse.Namespace): The arguments.
+
+    Returns:
+        object: What the function returns.
+    """
+    kwargs = dict(vars(args))
+    debug = kwargs.pop('debug')
+    kwargs.pop('json', None)
+    try:
+        return resolve_name(function)(**kwargs)
+    except Exception as error:
+        if debug:
+            raise
+        sys.exit(_end(error))
+
+
+def _end(error):
+    try:
+        from sb_mm.apis.errors import describe
+    except ImportError:  # says itself what is missing
+        describe = str
+    print(f'error: {describe(error)}', file=sys.stderr)
+    return 2
+
+
+def report(rows, args):
+    """Print the rows of a table, and end with exit code 1 if one of them says
+    that something failed.
+
+    Args:
+        rows (list[dict]): The rows; ``status`` is 'ok' or 'finished', or says
+            what is wrong.
+        args (argparse.Namespace): The arguments, of which ``json`` is used.
+    """
+    if args.json:
+        print(json.dumps(rows, indent=1))
+    else:
+        from sb_mm.analysis import print_table
+        print_table(rows)
+    statuses = [row.get('status', 'ok') for row in rows]
+    sys.exit(any(status not in ('ok', 'finished') for status in statuses))

@@ -1,13 +1,11 @@
 #!/usr/bin/env python3
 """Put runs of the standard runner side by side: one row for each config, mean
 and standard deviation over its seeds."""
-import sys
-
-from cli import ArgumentParser
+from cli import ArgumentParser, call, report
 
 
 def parse_args():
-    parser = ArgumentParser(description=__doc__)
+    parser = ArgumentParser(json=True, description=__doc__)
     parser.add_argument(
         'work_dirs', nargs='+', metavar='WORK_DIR', help='of a training run')
     parser.add_argument(
@@ -29,9 +27,4 @@ def parse_args():
 
 if __name__ == '__main__':
     args = parse_args()
-    # after the arguments: the toolboxes take seconds to import
-    from sb_mm.analysis import compare
-    try:
-        compare(**vars(args))
-    except (OSError, ValueError) as error:
-        sys.exit(f'error: {error}')
+    report(call('sb_mm.analysis:compare', args), args)

@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """Convert a checkpoint to SB or back, see docs/checkpoints.md."""
-import sys
-
-from cli import ArgumentParser
+from cli import ArgumentParser, call
 
 
 def parse_args():
@@ -32,11 +30,5 @@ def parse_args():
 
 
 if __name__ == '__main__':
-    args = parse_args()
-    # after the arguments: the toolboxes take seconds to import
-    from sb_mm.checkpoints import convert_checkpoint
-    try:
-        lines = convert_checkpoint(**vars(args))
-    except (OSError, ValueError) as error:
-        sys.exit(f'error: {error}')
+    lines = call('sb_mm.checkpoints:convert_checkpoint', parse_args())
     print('\n'.join(lines))

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Put the tables that documents name into them, from the files that
 run_matrix.py, compare.py and benchmark.py wrote."""
-import sys
+from argparse import Namespace
 
-from cli import ArgumentParser
+from cli import ArgumentParser, call
 
 
 def parse_args():
@@ -21,14 +21,10 @@ def parse_args():
 
 
 if __name__ == '__main__':
-    args = parse_args()
-    # after the arguments: the toolboxes take seconds to import
-    from sb_mm.analysis import fill_tables
-    for document in args.documents:
-        try:
-            files = fill_tables(document, args.keep_missing)
-            for file, filled in files.items():
-                print(f'{document}: {file}',
-                      '' if filled else 'does not exist, kept as it was')
-        except (OSError, ValueError) as error:
-            sys.exit(f'error: {error}')
+    args = vars(parse_args())
+    for document in args.pop('documents'):
+        files = call('sb_mm.analysis:fill_tables',
+                     Namespace(document=document, **args))
+        for file, filled in files.items():
+            print(f'{document}: {file}',
+                  '' if filled else 'does not exist, kept as it was')

@@ -3,14 +3,12 @@
 
 For a detector the multiply-adds are those of its backbone and neck.
 """
-import sys
-
-from cli import ArgumentParser
+from cli import ArgumentParser, call, report
 from mmengine.config import DictAction
 
 
 def parse_args():
-    parser = ArgumentParser(description=__doc__)
+    parser = ArgumentParser(json=True, description=__doc__)
     parser.add_argument('configs', nargs='+', help='config files')
     parser.add_argument(
         '--shape',
@@ -35,9 +33,4 @@ def parse_args():
 
 if __name__ == '__main__':
     args = parse_args()
-    # after the arguments: the toolboxes take seconds to import
-    from sb_mm.analysis import compare_complexity
-    try:
-        compare_complexity(**vars(args))
-    except (OSError, ValueError) as error:
-        sys.exit(f'error: {error}')
+    report(call('sb_mm.analysis:compare_complexity', args), args)

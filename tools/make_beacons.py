@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """Generate Beacons: scenes whose objects can only be told with context."""
 import argparse
-import sys
 
-from cli import ArgumentParser
+from cli import ArgumentParser, call
 
 
 def parse_args():
@@ -28,10 +27,5 @@ def parse_args():
 
 if __name__ == '__main__':
     args = parse_args()
-    # after the arguments: the toolboxes take seconds to import
-    from sb_mm.beacons import make_beacons
-    try:
-        written = make_beacons(**vars(args))
-    except (FileExistsError, ValueError) as error:
-        sys.exit(f'error: {error}')
+    written = call('sb_mm.beacons:make_beacons', args)
     print(args.root, 'written' if written else 'is there already')

@@ -1,13 +1,11 @@
 #!/usr/bin/env python3
 """Train configs times seeds, skip what is finished, resume what is not, and
 end with the table of tools/compare.py."""
-import sys
-
-from cli import ArgumentParser
+from cli import ArgumentParser, call, report
 
 
 def parse_args():
-    parser = ArgumentParser(description=__doc__)
+    parser = ArgumentParser(json=True, description=__doc__)
     parser.add_argument('configs', nargs='+', help='config files')
     parser.add_argument(
         '--seeds', type=int, nargs='+', default=[0], help='(default: 0)')
@@ -38,15 +36,5 @@ def parse_args():
 
 
 if __name__ == '__main__':
-    args = vars(parse_args())
-    # after the arguments: the toolboxes take seconds to import
-    from sb_mm.analysis import compare, run_matrix
-    out = args.pop('out') or args['work_dir']
-    baseline = args.pop('baseline')
-    try:
-        done, failed = run_matrix(**args)
-        if done:
-            compare(done, out, baseline)
-    except (OSError, ValueError) as error:
-        sys.exit(f'error: {error}')
-    sys.exit(1 if failed else 0)
+    args = parse_args()
+    report(call('sb_mm.analysis:run_matrix', args), args)

@@ -1,14 +1,12 @@
 #!/usr/bin/env python3
 """Draw the bias maps of every SB block over images, and print how much each
 block's output changes without them."""
-import sys
-
-from cli import ArgumentParser
+from cli import ArgumentParser, call, report
 from mmengine.config import DictAction
 
 
 def parse_args():
-    parser = ArgumentParser(description=__doc__)
+    parser = ArgumentParser(json=True, description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='weights of the model')
     parser.add_argument('images', nargs='+', metavar='IMAGE')
@@ -25,6 +23,11 @@ def parse_args():
         help="MMEngine's backends, e.g. TensorboardVisBackend (default: "
         'LocalVisBackend, which writes files)')
     parser.add_argument(
+        '--trust',
+        action='store_true',
+        help='read a checkpoint with more than weights in it, which can run '
+        'code')
+    parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
@@ -35,10 +38,4 @@ def parse_args():
 
 if __name__ == '__main__':
     args = parse_args()
-    # after the arguments: the toolboxes take seconds to import
-    from sb_mm.apis import InputError
-    from sb_mm.visualization import show_bias
-    try:
-        show_bias(**vars(args))
-    except (InputError, OSError, RuntimeError, ValueError) as error:
-        sys.exit(f'error: {error}')
+    report(call('sb_mm.visualization:show_bias', args), args)

@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
 """Put the measurements of a folder into one table."""
-import sys
-
-from cli import ArgumentParser
+from cli import ArgumentParser, call, report
 
 
 def parse_args():
-    parser = ArgumentParser(description=__doc__)
+    parser = ArgumentParser(json=True, description=__doc__)
     parser.add_argument(
         'root', help='folder with one folder of benchmark.py per measurement')
     parser.add_argument(
@@ -16,9 +14,4 @@ def parse_args():
 
 if __name__ == '__main__':
     args = parse_args()
-    # after the arguments: the toolboxes take seconds to import
-    from sb_mm.analysis import summarize_performance
-    try:
-        summarize_performance(**vars(args))
-    except OSError as error:
-        sys.exit(f'error: {error}')
+    report(call('sb_mm.analysis:summarize_performance', args), args)

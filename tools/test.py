@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Test a model of MMDetection, MMSegmentation or MMPreTrain."""
-from cli import ArgumentParser
+from cli import ArgumentParser, call
 from mmengine.config import DictAction
 
 
@@ -12,8 +12,15 @@ def parse_args():
         '--work-dir', help='folder for logs (default: work_dirs/CONFIG)')
     parser.add_argument(
         '--out',
-        metavar='FILE.pkl',
-        help='dump the predictions for offline evaluation')
+        metavar='FILE',
+        help="write the predictions: FILE.json in COCO's format for a "
+        'detector, a folder of maps of labels for a segmentor, FILE.csv or '
+        'FILE.json for a classifier, FILE.pkl with everything for all')
+    parser.add_argument(
+        '--score-maps',
+        action='store_true',
+        help="keep a segmentor's score maps in FILE.pkl, some hundred MB an "
+        'image')
     parser.add_argument(
         '--show-dir',
         metavar='DIR',
@@ -26,6 +33,11 @@ def parse_args():
         '--allow-missing',
         action='store_true',
         help='test also where a part of the model got no weights')
+    parser.add_argument(
+        '--trust',
+        action='store_true',
+        help='read checkpoints with more than weights in them, which can run '
+        'code')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -44,7 +56,4 @@ def parse_args():
 
 
 if __name__ == '__main__':
-    args = parse_args()
-    # after the arguments: the toolboxes take seconds to import
-    from sb_mm.apis import run_test
-    run_test(args)
+    call('sb_mm.apis:run_test', parse_args())

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Train a model of MMDetection, MMSegmentation or MMPreTrain."""
-from cli import ArgumentParser
+from cli import ArgumentParser, call
 from mmengine.config import DictAction
 
 
@@ -25,6 +25,11 @@ def parse_args():
         metavar='CHECKPOINT',
         help='go on from a checkpoint (default: the latest in the work dir)')
     parser.add_argument(
+        '--trust',
+        action='store_true',
+        help='read checkpoints with more than weights in them, which can run '
+        'code')
+    parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
@@ -42,7 +47,4 @@ def parse_args():
 
 
 if __name__ == '__main__':
-    args = parse_args()
-    # after the arguments: the toolboxes take seconds to import
-    from sb_mm.apis import run_train
-    run_train(args)
+    call('sb_mm.apis:run_train', parse_args())

@@ -1,5 +1,6 @@
 """Throughput and memory of networks, side by side."""
 import json
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from statistics import median
@@ -13,10 +14,11 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.benchmark import Timer
 
 from ..allocator import allocator, reuse_memory
+from ..apis.errors import describe
 from ..engine import to_channels_last
 from .complexity import count_flops
 from .picture import marker, subplots
-from .table import print_table, write_table
+from .table import write_table
 
 DTYPES = dict(
     float32=torch.float32, bfloat16=torch.bfloat16, float16=torch.float16)
@@ -66,7 +68,8 @@ def benchmark(configs,
             ``results.json`` and ``chart.png`` to. Defaults to None.
 
     Returns:
-        list[dict]: A row for each size and config.
+        list[dict]: A row for each size and config. One that cannot be built
+        or run says why in its ``status``.
 
     Raises:
         ValueError: If the settings do not go together.
@@ -91,22 +94,33 @@ def benchmark(configs,
     rows = []
     with Progress(transient=True) as progress:
         for size in sizes:
-            networks = []
+            networks, failed = [], {}
             for i, config in enumerate(configs):
                 first = networks[0] if networks else None
-                networks.append(_Network(config, size, first, **settings))
+                try:
+                    network = _Network(config, size, first, **settings)
+                    network.run(), network.run()  # warm up
+                except Exception as error:
+                    failed[i] = {
+                        'config': Path(config).stem,
+                        'size (px)': '{}×{}'.format(*size),
+                        'status': f'failed: {describe(error)}'
+                    }
+                    continue
+                networks.append(network)
                 if config in configs[:i]:  # against itself: the noise
-                    networks[-1].name += ' again'
+                    network.name += ' again'
             task = progress.add_task('{}×{}'.format(*size), total=rounds)
-            for network in networks:  # warm up
-                network.run()
-                network.run()
             for _ in range(rounds):
                 for network in networks:
                     network.measure()
                 progress.advance(task)
-            rows += [network.row(networks[0]) for network in networks]
-            del networks
+            measured = iter(networks)
+            rows += [
+                failed.get(i) or next(measured).row(networks[0])
+                for i in range(len(configs))
+            ]
+            del networks, measured
     settings.update(
         device=(torch.cuda.get_device_name()
                 if device == 'cuda' else f'{device}, {_processor()}'),
@@ -115,13 +129,15 @@ def benchmark(configs,
         threads=torch.get_num_threads(),
         rounds=rounds,
         torch=torch.__version__)
-    print(', '.join(f'{key}: {value}' for key, value in settings.items()))
-    print_table(rows)
+    print(
+        ', '.join(f'{key}: {value}' for key, value in settings.items()),
+        file=sys.stderr)
     if out:
         write_table(rows, out)
         (Path(out) / 'results.json').write_text(
             json.dumps(dict(settings=settings, rows=rows), indent=1))
-        _draw(rows, Path(out) / 'chart.png')
+        if any(row['status'] == 'ok' for row in rows):
+            _draw(rows, Path(out) / 'chart.png')
     return rows
 
 
@@ -196,17 +212,18 @@ class _Network:
         memory = self.peak_memory()
         return {
             'config': self.name,
-            'size': '{}×{}'.format(*self.size),
+            'size (px)': '{}×{}'.format(*self.size),
             'images/s': round(self.batch_size / own, 3),
             'spread (%)':
             round(100 * (times[-1 - quarter] - times[quarter]) / own, 1),
-            'ratio': round(ratio, 3),
+            'ratio to the first': round(ratio, 3),
             'peak memory (MB)': round(memory / 1e6, 1),
             # a replayed graph allocates nothing
             'memory ratio': (round(memory / first.peak_memory(), 3)
                              if first.peak_memory() else ''),
             'parameters': self.parameters,
-            'multiply-adds': self.flops
+            'multiply-adds': self.flops,
+            'status': 'ok'
         }
 
     def peak_memory(self):
@@ -239,8 +256,10 @@ def _copy_weights(first, name, model):
     try:
         model.load_state_dict(first.weights, strict=False)
     except RuntimeError:
-        print(f'{name} does not fit all weights of {first.name}: their '
-              'numbers of boxes may differ')
+        print(
+            f'{name} does not fit all weights of {first.name}: their '
+            'numbers of boxes may differ',
+            file=sys.stderr)
 
 
 def _replay(run):
@@ -283,11 +302,12 @@ def _processor():
 
 
 def _draw(rows, path):
-    sizes = list(dict.fromkeys(row['size'] for row in rows))
+    rows = [row for row in rows if row['status'] == 'ok']
+    sizes = list(dict.fromkeys(row['size (px)'] for row in rows))
     names = list(dict.fromkeys(row['config'] for row in rows))
     figure, (axes, ) = subplots(1, 2, (12, .5 * len(names) + 3))
     for i, name in enumerate(names):
-        ratios = [row['ratio'] for row in rows if row['config'] == name]
+        ratios = [row['ratio to the first'] for row in rows if row['config'] == name]
         axes[0].barh([i + .8 * j / len(sizes) for j in range(len(sizes))],
                      ratios, height=.75 / len(sizes))
         speeds = [row['images/s'] for row in rows if row['config'] == name]

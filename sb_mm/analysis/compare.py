@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 from .complexity import count_complexity
 from .picture import marker, subplots
-from .table import print_table, write_table
+from .table import write_table
 from .work_dirs import METRICS, PERCENT, Run
 
 
@@ -51,7 +51,6 @@ def compare(work_dirs, out=None, baseline=None, shape=None):
             f'there is no run of the baseline {baseline}; there are '
             f'{", ".join(sorted({runs[0].name for runs in groups}))}')
     rows = [_row(runs, reference, shape) for runs in groups]
-    print_table(rows)
     if out:
         write_table(rows, out)
         _draw(groups, Path(out) / 'curves.png')
@@ -70,27 +69,27 @@ def _row(runs, reference, shape):
     run = runs[0]
     cfg = Config(run.cfg.to_dict())
     parameters, flops, shape = count_complexity(cfg, shape)
-    row = {'config': run.name}
+    row = {'config': run.name, 'status': run.status}
     for metric in METRICS.values():
         values = [_last(r).get(metric) for r in runs if _last(r)]
         if not values or None in values:
             continue
         decimals = 1 if metric in PERCENT else 3
-        row[metric] = _mean(values, decimals)
+        unit = ' (%)' if metric in PERCENT else ''
+        row[f'{metric}{unit}'] = _mean(values, decimals)
         if ', ' in metric:  # parts of another metric
             continue
         others = [_last(r).get(metric) for r in reference]
         if runs is not reference and None not in others:
             difference = mean(values) - mean(others)
-            row[f'Δ {metric}'] = f'{difference:+.{decimals}f}'
+            row[f'Δ {metric}{unit}'] = f'{difference:+.{decimals}f}'
         else:
-            row[f'Δ {metric}'] = ''
+            row[f'Δ {metric}{unit}'] = ''
     row['parameters (M)'] = f'{parameters / 1e6:.3f}'
     row[f'multiply-adds (G, {shape[0]}×{shape[1]})'] = f'{flops / 1e9:.2f}'
     row[f'{run.unit}s'] = str(run.planned)
     row['minutes'] = f'{mean(r.minutes for r in runs):.1f}'
     row['seeds'] = ', '.join(str(r.seed) for r in runs)
-    row['status'] = run.status
     row['differs in'] = ', '.join(_differences(run, reference[0]))
     return row
 

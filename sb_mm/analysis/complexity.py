@@ -8,8 +8,9 @@ from mmengine.analysis.jit_handles import get_shape
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
+from ..apis.errors import describe
 from .receptive_field import receptive_field as find_receptive_field
-from .table import print_table, write_table
+from .table import write_table
 
 #: Transforms that set the size of an image, as (W, H) but for the crops.
 _SIZES = ('Resize', 'ResizeEdge', 'CenterCrop', 'RandomCrop')
@@ -34,26 +35,30 @@ def compare_complexity(configs,
             Defaults to None.
 
     Returns:
-        list[dict]: The rows.
-
-    Raises:
-        ValueError: If ``shape`` is None and a config does not say it.
+        list[dict]: The rows. A config that cannot be counted says why in its
+        ``status``.
     """
-    rows = []
+    rows, first = [], None
     for config in configs:
-        cfg = Config.fromfile(config)
-        cfg.merge_from_dict(cfg_options or {})
-        parameters, flops, size = count_complexity(cfg, shape)
-        first = rows[0]['parameters'] if rows else parameters
-        rows.append({
-            'config': Path(config).stem,
+        row = {'config': Path(config).stem}
+        rows.append(row)
+        try:
+            cfg = Config.fromfile(config)
+            cfg.merge_from_dict(cfg_options or {})
+            parameters, flops, size = count_complexity(cfg, shape)
+            field = _field(cfg) if receptive_field else ''
+        except Exception as error:
+            row['status'] = f'failed: {describe(error)}'
+            continue
+        first = first or parameters
+        row.update({
             'parameters': parameters,
-            'to the first': f'{parameters - first:+}' if rows else '',
-            'multiply-adds': f'{flops / 1e6:.1f} M',
-            'at': '{}×{}'.format(*size),
-            'receptive field': _field(cfg) if receptive_field else ''
+            'to the first': f'{parameters - first:+}',
+            'multiply-adds (M)': f'{flops / 1e6:.1f}',
+            'at (px)': '{}×{}'.format(*size),
+            'receptive field (px)': field,
+            'status': 'ok'
         })
-    print_table(rows)
     if out:
         write_table(rows, out)
     return rows
@@ -63,7 +68,7 @@ def _field(cfg):
     backbone = MODELS.build(cfg.model.backbone)
     backbone.eval()
     found = find_receptive_field(lambda x: backbone(x)[-1])
-    return f'{found[1] - found[0] + 1} px' if found else 'the whole image'
+    return found[1] - found[0] + 1 if found else 'the whole image'
 
 
 def count_complexity(cfg, shape=None):

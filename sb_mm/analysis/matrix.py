@@ -7,12 +7,20 @@ from pathlib import Path
 
 from rich.progress import track
 
+from .compare import compare
 from .work_dirs import Run
 
 _TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 
 
-def run_matrix(configs, seeds, work_dir, jobs=1, gpus=0, cfg_options=()):
+def run_matrix(configs,
+               seeds,
+               work_dir,
+               jobs=1,
+               gpus=0,
+               cfg_options=(),
+               out=None,
+               baseline=None):
     """Train every config with every seed by ``tools/train.py``.
 
     What is finished is skipped and what is not is resumed, so an interrupted
@@ -27,10 +35,14 @@ def run_matrix(configs, seeds, work_dir, jobs=1, gpus=0, cfg_options=()):
         gpus (int): GPUs of each run, by torchrun. Defaults to 0: one process,
             on a GPU if there is one.
         cfg_options (list[str]): ``KEY=VALUE`` for every run. Defaults to ().
+        out (str, optional): Folder for the table. Defaults to None, that of
+            the runs.
+        baseline (str, optional): Config to compare with. Defaults to None,
+            the first.
 
     Returns:
-        tuple[list[Path], list[Path]]: Work dirs of the runs that finished, and
-        of those that failed.
+        list[dict]: The rows of :func:`compare`, and one for each run that
+        failed.
 
     Raises:
         FileNotFoundError: If a config does not exist.
@@ -69,10 +81,16 @@ def run_matrix(configs, seeds, work_dir, jobs=1, gpus=0, cfg_options=()):
     with ThreadPoolExecutor(jobs) as pool:
         for path, finished in track(
                 pool.map(train, runs), 'Training', total=len(runs)):
-            (done if finished else failed).append(path)
-            if not finished:
-                print(f'{path} did not finish, see {path}/output.txt')
-    return done, failed
+            if finished:
+                done.append(path)
+            else:
+                failed.append({
+                    'config': path.parent.name,
+                    'seeds': path.name.removeprefix('seed_'),
+                    'status': f'failed, see {path}/output.txt'
+                })
+    rows = compare(done, out or work_dir, baseline) if done else []
+    return rows + failed
 
 
 def _finished(path):

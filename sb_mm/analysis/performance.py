@@ -1,8 +1,9 @@
 """Many measurements of one machine as one table."""
 import json
+import sys
 from pathlib import Path
 
-from .table import print_table, write_table
+from .table import write_table
 
 
 def summarize_performance(root, out=None):
@@ -28,26 +29,27 @@ def summarize_performance(root, out=None):
         machines.add('{device}, {instructions}, {threads} threads, PyTorch '
                      '{torch}, {allocator}, {rounds} rounds'.format(**settings))
         for row in results['rows']:
-            sizes.setdefault(row['size'], []).append(row)
+            if row.get('status', 'ok') == 'ok':  # files of before have none
+                size = row.get('size (px)') or row['size']
+                sizes.setdefault(size, []).append(row)
         for size, (plain, *others) in sizes.items():
             row = {
                 'measured': path.parent.name.replace('_', ' '),
-                'size': f"{settings['batch_size']}×{size}",
+                'size (px)': f"{settings['batch_size']}×{size}",
                 'plain, images/s': plain['images/s']
             }
             for other in others:
                 name = _NAMES.get(_kind(other['config']), 'plain again')
-                row[name] = other['ratio']
+                row[name] = other.get('ratio to the first') or other['ratio']
                 if name == 'SB':
                     row['SB, memory'] = other['memory ratio']
             rows.append(row)
     if not rows:
         raise FileNotFoundError(f'no */results.json in {root}')
     for machine in sorted(machines):
-        print(machine)
+        print(machine, file=sys.stderr)
     columns = list(dict.fromkeys(key for row in rows for key in row))
     rows = [{key: row.get(key, '') for key in columns} for row in rows]
-    print_table(rows)
     if out:
         write_table(rows, out)
     return rows

@@ -11,7 +11,7 @@ from rich.progress import track
 from torch import nn
 
 from ..compat import installed_toolboxes
-from .table import print_table, write_table
+from .table import write_table
 
 
 def check_toolbox_configs(toolboxes=None, out=None):
@@ -51,9 +51,9 @@ def check_toolbox_configs(toolboxes=None, out=None):
                 'outcome': outcome,
                 'configs': count,
                 'backbones': list(results.values()).count(outcome),
-                'for example': str(examples[outcome])
+                'for example': str(examples[outcome]),
+                'status': 'failed' if outcome == 'different' else 'ok'
             })
-    print_table(rows)
     if out:
         write_table(rows, out)
     return rows

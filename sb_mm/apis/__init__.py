@@ -1,6 +1,9 @@
-from .config import InputError, prepare_test, prepare_train
-from .run import run_test, run_train
+from .checks import InputError
+from .config import prepare_test, prepare_train
+from .export import export
+from .run import RunError, run_test, run_train
 
 __all__ = [
-    'InputError', 'prepare_test', 'prepare_train', 'run_test', 'run_train'
+    'InputError', 'RunError', 'export', 'prepare_test', 'prepare_train',
+    'run_test', 'run_train'
 ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 
 from .checks import InputError, check_checkpoint, check_data, check_weights
+from .signatures import accepted, check_settings
 
 
 def prepare_train(args):
@@ -34,6 +35,7 @@ def prepare_train(args):
         cfg.auto_scale_lr.enable = True
     if args.resume:
         _use_resume(cfg, args.resume)
+    check_settings(cfg)
     if cfg.get('load_from'):
         check_checkpoint(cfg.load_from)
     check_data(cfg, 'train', 'val')
@@ -55,6 +57,7 @@ def prepare_test(args):
             flag does not fit the config.
     """
     cfg = _load(args)
+    check_settings(cfg)
     check_checkpoint(args.checkpoint)
     cfg.load_from = args.checkpoint
     cfg.custom_hooks = [
@@ -69,7 +72,7 @@ def prepare_test(args):
                              'visualization hook draws single views only')
         _use_tta(cfg)
     if args.out:
-        _use_dump(cfg, args.out)
+        _use_out(cfg, args.out, args.score_maps)
     check_data(cfg, 'test')
     return cfg
 
@@ -90,14 +93,14 @@ def _load(args):
 
 def _use_resume(cfg, checkpoint):
     if checkpoint == 'auto':
-        checkpoint = _newest_sound_checkpoint(Path(cfg.work_dir))
+        checkpoint = newest_sound_checkpoint(Path(cfg.work_dir))
         if not checkpoint:
             return  # nothing to go on from: begin as the config says
     cfg.resume = True
     cfg.load_from = checkpoint
 
 
-def _newest_sound_checkpoint(work_dir):
+def newest_sound_checkpoint(work_dir):
     """str or None: The checkpoint of a run that was written last and is
     complete; a killed run or a full disk leaves others."""
     note = work_dir / 'last_checkpoint'
@@ -148,17 +151,47 @@ def _use_show_dir(cfg, show_dir):
         hook.update(draw=True, test_out_dir=show_dir)
 
 
-def _use_dump(cfg, out):
-    if not out.endswith(('.pkl', '.pickle')):
-        raise InputError(f'--out must end in .pkl or .pickle, but got {out}')
+#: What ``--out`` can be in each scope, beside a pickle.
+_OUT = dict(
+    mmdet="FILE.json for COCO's format",
+    mmseg='a folder for maps of labels as PNG',
+    mmpretrain='FILE.csv or FILE.json')
+
+
+def _use_out(cfg, out, score_maps):
+    from . import dump  # noqa: F401
+    scope, suffix = cfg.get('default_scope'), Path(out).suffix
+    evaluators = cfg.test_evaluator
+    if isinstance(evaluators, dict):
+        evaluators = [evaluators]
+    key = None
+    if suffix in ('.pkl', '.pickle'):
+        metric = dict(
+            mmdet='mmdet.DumpDetResults',
+            mmseg='DumpResults' if score_maps else 'DumpLabelMaps')
+        added = dict(type=metric.get(scope, 'DumpResults'), out_file_path=out)
+    elif scope == 'mmdet' and suffix == '.json':
+        key, value = 'outfile_prefix', out.removesuffix('.json')
+    elif scope == 'mmseg' and not suffix:
+        key, value = 'output_dir', out
+    elif scope == 'mmpretrain' and suffix in ('.csv', '.json'):
+        added = dict(type='ClassificationTable', out_file_path=out)
+    else:
+        raise InputError(f'--out must be {_OUT.get(scope, "")} or FILE.pkl for '
+                         f'everything, but got {out}')
+    if key:  # the toolbox's own metric writes it
+        writers = [
+            evaluator for evaluator in evaluators
+            if key in (accepted(evaluator['type'], 'METRICS', scope) or [key])
+        ]
+        if not writers:
+            raise InputError(f'--out {out} needs a test_evaluator that takes '
+                             f'{key}, such as CocoMetric or IoUMetric')
+        writers[0][key] = value
+    else:
+        evaluators = [*evaluators, added]
+    cfg.test_evaluator = evaluators
     Path(out).absolute().parent.mkdir(parents=True, exist_ok=True)
-    metric = ('mmdet.DumpDetResults'
-              if cfg.get('default_scope') == 'mmdet' else 'DumpResults')
-    evaluator = cfg.test_evaluator
-    cfg.test_evaluator = [
-        *(evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]),
-        dict(type=metric, out_file_path=out)
-    ]
 
 
 #: For configs without ``tta_model``; MMSegmentation's all have one.

@@ -1,6 +1,8 @@
 """Hand a config to the standard runner."""
 import gc
 import sys
+from argparse import Namespace
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -9,43 +11,55 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from ..allocator import reuse_memory
-from ..checkpoints import CheckpointError, read_safely
-from .checks import InputError
-from .config import prepare_test, prepare_train
-from .loaded_weights import LoadedWeightsHook, MissingWeightsError
+from ..checkpoints import read_safely
+from .config import newest_sound_checkpoint, prepare_test, prepare_train
+from .data_checks import CheckDataHook, name_unreadable_files
+from .errors import describe, write_traceback
+from .loaded_weights import LoadedWeightsHook
 
 
-def run_train(args):
+class RunError(Exception):
+    """A run that ended in an error; the message says where."""
+
+
+def run_train(**flags):
     """Train as ``tools/train.py`` does.
 
     Args:
-        args (argparse.Namespace): Its flags.
+        **flags: Its flags.
+
+    Raises:
+        InputError: If what the run needs is missing or does not fit.
+        RunError: If the run itself ends in an error.
     """
-    runner = _build_runner(prepare_train, args)
-    try:
-        runner.train()
-    except CheckpointError as error:
-        sys.exit(f'error: {error}')
-    except KeyboardInterrupt:
-        latest = find_latest_checkpoint(runner.work_dir)
-        sys.exit('interrupted ' + (
-            f'after {latest}; --resume goes on from there'
-            if latest else 'before the first checkpoint was written'))
+    cfg = _prepare(prepare_train, flags)
+    with _traceback_kept(cfg, flags):
+        runner = _build_runner(cfg)
+        try:
+            runner.train()
+        except KeyboardInterrupt:
+            latest = find_latest_checkpoint(runner.work_dir)
+            sys.exit('interrupted ' + (
+                f'after {latest}; --resume goes on from there'
+                if latest else 'before the first checkpoint was written'))
     del runner
     _leave_process_group()
 
 
-def run_test(args):
+def run_test(**flags):
     """Test as ``tools/test.py`` does, and print the metrics.
 
     Args:
-        args (argparse.Namespace): Its flags.
+        **flags: Its flags.
+
+    Raises:
+        InputError: If what the run needs is missing or does not fit.
+        RunError: If the run itself ends in an error.
     """
-    try:
-        runner = _build_runner(prepare_test, args)
+    cfg = _prepare(prepare_test, flags)
+    with _traceback_kept(cfg, flags):
+        runner = _build_runner(cfg)
         metrics = runner.test()
-    except (CheckpointError, MissingWeightsError) as error:
-        sys.exit(f'error: {error}')
     hook, = (hook for hook in runner.hooks
              if isinstance(hook, LoadedWeightsHook))
     del runner
@@ -55,8 +69,8 @@ def run_test(args):
         return
     for name, value in metrics.items():
         print(f'{name}: {value}')
-    if args.show_dir:
-        folder = Path(args.show_dir).absolute()
+    if flags['show_dir']:
+        folder = Path(flags['show_dir']).absolute()
         pictures = sorted(
             path for path in folder.rglob('*')
             if path.suffix in ('.png', '.jpg'))
@@ -65,6 +79,24 @@ def run_test(args):
             print(f'  {path}')
     if hook.empty:
         print(f'{hook.message}: these are scores of random weights')
+
+
+@contextmanager
+def _traceback_kept(cfg, flags):
+    """Keep the traceback of an error that is not one of ours in a file, since
+    a run may not fail a second time."""
+    try:
+        yield
+    except Exception as error:
+        text = describe(error)
+        if not type(error).__module__.startswith('sb_mm.'):
+            path = write_traceback(error, cfg.work_dir)
+            text += f'\n  Its traceback is in {path}.'
+        sound = 'resume' in flags and newest_sound_checkpoint(
+            Path(cfg.work_dir))
+        if sound:
+            text += f'\n  --resume goes on from {sound}.'
+        raise RunError(text) from error
 
 
 def _leave_process_group():
@@ -80,17 +112,21 @@ def _leave_process_group():
         torch.distributed.destroy_process_group()
 
 
-def _build_runner(prepare, args):
+def _prepare(prepare, flags):
     reuse_memory()
-    read_safely()
-    try:
-        cfg = prepare(args)
-    except InputError as error:
-        sys.exit(f'error: {error}')
-    if args.launcher == 'pytorch' and not torch.cuda.is_available():
+    read_safely(flags['trust'])
+    cfg = prepare(Namespace(**flags))
+    name_unreadable_files(cfg.get('default_scope'))
+    return cfg
+
+
+def _build_runner(cfg):
+    if cfg.launcher == 'pytorch' and not torch.cuda.is_available():
         _use_cpu_processes(cfg)
-    return (RUNNERS.build(cfg)
-            if 'runner_type' in cfg else Runner.from_cfg(cfg))
+    runner = (
+        RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg))
+    runner.register_hook(CheckDataHook(), 'VERY_HIGH')
+    return runner
 
 
 def _use_cpu_processes(cfg):

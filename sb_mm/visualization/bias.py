@@ -10,8 +10,9 @@ from mmengine.registry import MODELS, VISUALIZERS, init_default_scope
 from mmengine.runner import load_checkpoint
 
 from ..analysis.picture import subplots
-from ..analysis.table import print_table, write_table
+from ..analysis.table import write_table
 from ..apis.checks import check_checkpoint
+from ..apis.data_checks import DataError, name_unreadable_files
 from ..checkpoints import read_safely
 from ..models import SpatialBias
 
@@ -21,7 +22,8 @@ def show_bias(config,
               images,
               out='work_dirs/bias',
               vis_backends=('LocalVisBackend', ),
-              cfg_options=None):
+              cfg_options=None,
+              trust=False):
     """Draw the bias maps of every SB block over images, and measure what the
     blocks would do without.
 
@@ -39,10 +41,12 @@ def show_bias(config,
         vis_backends (Sequence[str]): MMEngine's backends that the pictures
             and effects go to. Defaults to files.
         cfg_options (dict, optional): Settings to override. Defaults to None.
+        trust (bool): Whether to read a checkpoint with more than weights in
+            it, which can run code. Defaults to False.
 
     Returns:
         list[dict]: For each image and block the largest value of its maps and
-        the effect.
+        the effect. An image that cannot be read says so in its ``status``.
 
     Raises:
         FileNotFoundError: If the config or an image does not exist.
@@ -61,7 +65,8 @@ def show_bias(config,
     blocks = _sb_blocks(model.backbone)
     if not blocks:
         raise ValueError(f'the model of {config} has no SB block')
-    read_safely()
+    read_safely(trust)
+    name_unreadable_files(cfg.default_scope)
     load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
     visualizer = VISUALIZERS.build({
         **cfg.visualizer, 'name': f'bias of {out}',
@@ -76,7 +81,11 @@ def show_bias(config,
     rows = []
     for step, path in enumerate(images):
         # MMDetection's samples want an id
-        data = pseudo_collate([pipeline(dict(img_path=path, img_id=step))])
+        try:
+            data = pseudo_collate([pipeline(dict(img_path=path, img_id=step))])
+        except DataError as error:
+            rows.append(dict(image=Path(path).name, status=str(error)))
+            continue
         inputs = model.data_preprocessor(data)['inputs']
         maps, effects = _measure(model.backbone, blocks, inputs)
         picture = _picture(inputs[0])
@@ -91,10 +100,10 @@ def show_bias(config,
             'image': Path(path).name,
             'block': name,
             'largest value': f'{maps[name].max():.2f}',
-            'effect': f'{effects[name]:.3f}'
+            'effect (0 to 1)': f'{effects[name]:.3f}',
+            'status': 'ok'
         } for name in blocks]
     visualizer.close()
-    print_table(rows)
     write_table(rows, out)
     return rows
 

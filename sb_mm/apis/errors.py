@@ -1,0 +1,102 @@
+"""What went wrong, in one line."""
+import errno
+import re
+from pathlib import Path
+from traceback import format_exception, walk_tb
+
+from mmengine.config import Config
+
+from .data_checks import explain_empty_dataset
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def describe(error):
+    """Say what went wrong, and which part of the config was being built.
+
+    Args:
+        error (Exception): What was raised.
+
+    Returns:
+        str: The type and message of an error of Python or of a toolbox, the
+        message alone of one of ours.
+    """
+    text = _message(error)
+    cfg, chain = None, []
+    for frame, _ in walk_tb(error.__traceback__):
+        local = frame.f_locals
+        for value in (local.get('cfg'), getattr(
+                local.get('self'), 'cfg', None)):
+            if cfg is None and isinstance(value, Config):
+                cfg = value
+        if frame.f_code.co_name == 'build_from_cfg':
+            chain.append(local['cfg'])
+        if frame.f_code.co_name == '_serialize_data':
+            text = explain_empty_dataset(local['self']) or text
+    if chain:
+        part = _find(cfg.to_dict(), chain) if cfg else ''
+        text = f'{part or "the part"} ({_type(chain[-1])}): {text}'
+    return text
+
+
+def _message(error):
+    # a process that loads data hands over a whole traceback as the message
+    lines = str(error).strip().splitlines()
+    if lines and lines[0].startswith('Caught '):
+        return re.sub(r'^sb_mm\.[\w.]+: ', '', lines[-1])
+    if getattr(error, 'errno', None) in _NO_SPACE:
+        return f'no space left for what was to be written: {error}'
+    ours = type(error).__module__.startswith('sb_mm.')
+    if isinstance(error, KeyError):
+        text = str(error.args[0]) if error.args else ''
+    else:
+        text = str(error).strip()
+    if ours or type(error) in (ValueError, FileNotFoundError,
+                               FileExistsError):
+        return text
+    return f'{type(error).__name__}: {text.splitlines()[0] if text else ""}'
+
+
+def _type(cfg):
+    kind = cfg.get('type')
+    return kind if isinstance(kind, str) else getattr(kind, '__name__', kind)
+
+
+def _find(cfg, chain):
+    """The name in the config of the part that was built last, e.g.
+    ``model.backbone``."""
+    while chain:
+        paths = list(_paths(cfg, [_type(part) for part in chain]))
+        same = [path for path, part in paths if part == chain[-1]]
+        if paths:
+            return (same or [paths[0][0]])[0]
+        chain = chain[1:]  # a loop has no part of the dataset that it builds
+    return ''
+
+
+def _paths(value, types, name='', part=None):
+    if not types:
+        yield name, part
+        return
+    for key, child in (
+            value.items() if isinstance(value, dict) else enumerate(value)):
+        if isinstance(child, (dict, list, tuple)):
+            path = f'{name}.{key}' if name else str(key)
+            built = isinstance(child, dict) and _type(child) == types[0]
+            yield from _paths(child, types[built:], path, child)
+
+
+def write_traceback(error, folder):
+    """Keep a traceback in a file.
+
+    Args:
+        error (Exception): What was raised.
+        folder (str or Path): Folder for ``traceback.txt``.
+
+    Returns:
+        Path: The file.
+    """
+    path = Path(folder) / 'traceback.txt'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(''.join(format_exception(error)))
+    return path

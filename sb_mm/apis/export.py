@@ -1,0 +1,224 @@
+"""Trained networks in files that run without this package."""
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import load_checkpoint
+from torch import nn
+from torch.nn import functional as F
+
+from ..checkpoints import read_safely
+from ..models.pooling import adaptive_avg_pool
+from .checks import InputError, check_checkpoint
+
+SUFFIXES = dict(onnx='.onnx', torchscript='.pt', exported='.pt2')
+#: What a network of fixed strides needs, where the exporter asks for a rule.
+_MULTIPLE = 32
+
+
+def export(config,
+           checkpoint,
+           format,
+           out,
+           what='model',
+           size=(224, 224),
+           dynamic=False,
+           cfg_options=None,
+           trust=False):
+    """Write a trained network to a file, read it back and compare.
+
+    The network in the file takes images in RGB from 0 to 255, shape
+    (N, 3, H, W), and normalises them itself. A classifier gives ``scores`` of
+    shape (N, classes) from 0 to 1, a segmentor ``scores`` of shape
+    (N, classes, H, W) whose largest is the label, a backbone, with its neck in
+    a detector, ``feature_0``, ``feature_1``, ….
+
+    Args:
+        config (str): Config file of the model.
+        checkpoint (str): Its weights.
+        format (str): 'onnx', 'torchscript', or 'exported' for
+            ``torch.export``.
+        out (str): File to write.
+        what (str): 'model' or 'backbone'. Defaults to 'model'.
+        size (tuple[int, int]): Height and width of the images in pixels.
+            Defaults to (224, 224).
+        dynamic (bool): Whether the file takes every size and batch; with
+            'exported' every multiple of 32. Defaults to False.
+        cfg_options (dict, optional): Settings to override. Defaults to None.
+        trust (bool): Whether to read a checkpoint with more than weights in
+            it, which can run code. Defaults to False.
+
+    Returns:
+        list[dict]: For three images, of three sizes if ``dynamic``, and each
+        output the largest difference to the network in PyTorch.
+
+    Raises:
+        InputError: If a file or a package is missing, or the toolbox has no
+            plain forward pass of the whole model.
+    """
+    _check(config, checkpoint, format, out, size, dynamic)
+    read_safely(trust)
+    cfg = Config.fromfile(config)
+    cfg.merge_from_dict(cfg_options or {})
+    init_default_scope(cfg.get('default_scope'))
+    model = MODELS.build(cfg.model)
+    load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
+    model.eval()
+    network = _Deployed(model, cfg.default_scope, what).eval()
+    x = _image(size)
+    with torch.no_grad():
+        names = network.names(len(network(x)))
+        Path(out).absolute().parent.mkdir(parents=True, exist_ok=True)
+        run = dict(
+            onnx=_to_onnx, torchscript=_to_torchscript,
+            exported=_to_exported)[format](network, x, names, dynamic, out)
+        step = _MULTIPLE if format == 'exported' else 17
+        sizes = [size] * 3
+        if dynamic:
+            sizes = [size, (size[0] + step, size[1] + 3 * step),
+                     (size[0] + 2 * step, size[1] + step)]
+        return [
+            row for i, (height, width) in enumerate(sizes)
+            for row in _compare(network, run, names,
+                                _image((height, width), 1 + dynamic * i % 2))
+        ]
+
+
+def _check(config, checkpoint, format, out, size, dynamic):
+    if not Path(config).is_file():
+        raise InputError(f'the config {config} does not exist')
+    check_checkpoint(checkpoint)
+    suffix = SUFFIXES[format]
+    if Path(out).suffix != suffix:
+        raise InputError(f'--out must end in {suffix} for --format {format}, '
+                         f'but got {out}')
+    missing = [name for name in ('onnx', 'onnxruntime', 'onnxscript')
+               if format == 'onnx' and not find_spec(name)]
+    if missing:
+        raise InputError(f'--format onnx needs {", ".join(missing)}: pip '
+                         f'install {" ".join(missing)}')
+    if format == 'exported' and dynamic and any(n % _MULTIPLE for n in size):
+        raise InputError('--format exported --dynamic needs a --size of '
+                         f'multiples of {_MULTIPLE}, but got {size}')
+
+
+class _Deployed(nn.Module):
+    """A model with its normalisation before it."""
+
+    def __init__(self, model, scope, what):
+        super().__init__()
+        if what == 'model' and scope == 'mmdet':
+            raise InputError(
+                'MMDetection has no forward pass of a whole detector from a '
+                'tensor to tensors, and leaves that to MMDeploy. --what '
+                'backbone exports backbone and neck')
+        self.model, self.scope, self.what = _pool_by_products(
+            model), scope, what
+        preprocessor = model.data_preprocessor
+        mean = getattr(preprocessor, 'mean', None)
+        if mean is None:
+            mean, std = torch.zeros(1), torch.ones(1)
+        else:
+            std = preprocessor.std
+        self.register_buffer('mean', mean.float().view(-1, 1, 1))
+        self.register_buffer('std', std.float().view(-1, 1, 1))
+        self.bgr = not (
+            getattr(preprocessor, 'to_rgb', False)
+            or getattr(preprocessor, '_channel_conversion', False))
+
+    def names(self, count):
+        if self.what == 'model':
+            return ['scores']
+        return [f'feature_{i}' for i in range(count)]
+
+    def forward(self, x):
+        size = x.shape[2:]
+        x = x.flip(1) if self.bgr else x
+        x = (x - self.mean) / self.std
+        if self.what == 'backbone':
+            return (self.model.extract_feat(x)
+                    if self.scope == 'mmdet' else self.model.backbone(x))
+        scores = self.model(x)
+        if self.scope == 'mmpretrain':
+            return scores.softmax(1),
+        return F.interpolate(
+            scores, size, mode='bilinear',
+            align_corners=self.model.align_corners),
+
+
+class _Pool(nn.Module):
+
+    def __init__(self, size):
+        super().__init__()
+        self.size = size
+
+    def forward(self, x):
+        return adaptive_avg_pool(x, self.size)
+
+
+def _pool_by_products(model):
+    """Adaptive pooling in a form that is exported for every size."""
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            size = getattr(child, 'output_size', None)
+            size = size[0] if isinstance(size, tuple) and len(
+                set(size)) == 1 else size
+            if isinstance(child, nn.AdaptiveAvgPool2d) and isinstance(
+                    size, int) and size > 1:
+                setattr(module, name, _Pool(size))
+    return model
+
+
+def _image(size, batch=1):
+    return torch.rand(batch, 3, *size) * 255
+
+
+def _to_onnx(network, x, names, dynamic, out):
+    import onnxruntime
+    axes = {0: 'batch', 2: 'height', 3: 'width'}
+    torch.onnx.export(
+        network, (x, ),
+        out,
+        dynamo=False,
+        opset_version=17,
+        input_names=['image'],
+        output_names=names,
+        dynamic_axes=dict(image=axes) if dynamic else None)
+    session = onnxruntime.InferenceSession(
+        out, providers=['CPUExecutionProvider'])
+    return lambda x: map(torch.from_numpy,
+                         session.run(None, dict(image=x.numpy())))
+
+
+def _to_torchscript(network, x, names, dynamic, out):
+    torch.jit.trace(network, x, check_trace=False).save(out)
+    return torch.jit.load(out)
+
+
+def _to_exported(network, x, names, dynamic, out):
+    shapes = None
+    if dynamic:
+        height, width = (
+            _MULTIPLE * torch.export.Dim(name, min=1, max=1024)
+            for name in ('height', 'width'))
+        shapes = ({0: torch.export.Dim('batch'), 2: height, 3: width}, )
+        x = x.expand(2, -1, -1, -1)  # 1 would be taken for a constant
+    torch.export.save(
+        torch.export.export(network, (x, ), dynamic_shapes=shapes), out)
+    return torch.export.load(out).module()
+
+
+def _compare(network, run, names, x):
+    for name, ours, theirs in zip(names, network(x), run(x), strict=True):
+        difference = (ours - theirs).abs().max().item()
+        relative = difference / ours.abs().max().item()
+        yield {
+            'output': name,
+            'shape': '×'.join(map(str, ours.shape)),
+            'image (px)': '{}×{}'.format(*x.shape[2:]),
+            'largest difference': f'{difference:.1e}',
+            'to the largest value': f'{relative:.1e}',
+            'status': 'ok' if relative < 1e-3 else 'failed: differs'
+        }
