@@ -35,7 +35,7 @@ evidence performance: setup
 	@$(ENV) PATH="$(abspath $(VENV))/bin:$$PATH" tools/$@.sh
 
 test: setup
-	@$(RUN) -m pytest -q -n 2 -m 'not slow' tests
+	@$(RUN) -m pytest -q -n 2 --dist worksteal -m 'not slow' tests
 
 test-slow: setup
 	@$(RUN) -m pytest -q -m slow tests

@@ -27,6 +27,33 @@ class ArgumentParser(argparse.ArgumentParser):
                 action='store_true',
                 help='print the rows as JSON, for programs')
 
+    def add_trust(self):
+        self.add_argument(
+            '--trust',
+            action='store_true',
+            help='read a checkpoint with more than weights in it, which can '
+            'run code')
+
+    def add_cfg_options(self, example=''):
+        from mmengine.config import DictAction
+        self.add_argument(
+            '--cfg-options',
+            nargs='+',
+            action=DictAction,
+            metavar='KEY=VALUE',
+            help='override settings of the config' +
+            (f', e.g. {example}; lists as key="[a,b]", without spaces'
+             if example else ''))
+
+    def add_launcher(self):
+        self.add_argument(
+            '--launcher',
+            choices=['none', 'pytorch', 'slurm', 'mpi'],
+            default='none',
+            help='launcher of a distributed run (default: none)')
+        # torchrun sets the environment variable instead
+        self.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
     def error(self, message):
         what, _, given = message.partition('unrecognized arguments: ')
         for flag in given.split() if not what else ():

@@ -2,7 +2,6 @@
 """Write a trained network to a file for ONNX, TorchScript or torch.export, and
 compare what the file computes, see docs/deploy.md."""
 from cli import ArgumentParser, call, report
-from mmengine.config import DictAction
 
 
 def parse_args():
@@ -33,17 +32,8 @@ def parse_args():
         'exported')
     parser.add_argument(
         '--out', required=True, metavar='FILE', help='.onnx, .pt or .pt2')
-    parser.add_argument(
-        '--trust',
-        action='store_true',
-        help='read a checkpoint with more than weights in it, which can run '
-        'code')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config')
+    parser.add_trust()
+    parser.add_cfg_options()
     return parser.parse_args()
 
 

@@ -4,7 +4,6 @@
 For a detector the multiply-adds are those of its backbone and neck.
 """
 from cli import ArgumentParser, call, report
-from mmengine.config import DictAction
 
 
 def parse_args():
@@ -22,12 +21,7 @@ def parse_args():
         help="also find the receptive field of the backbone's last output")
     parser.add_argument(
         '--out', metavar='DIR', help='write table.md and table.csv there')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of every config')
+    parser.add_cfg_options()
     return parser.parse_args()
 
 

@@ -2,7 +2,6 @@
 """Draw the bias maps of every SB block over images, and print how much each
 block's output changes without them."""
 from cli import ArgumentParser, call, report
-from mmengine.config import DictAction
 
 
 def parse_args():
@@ -22,17 +21,8 @@ def parse_args():
         metavar='BACKEND',
         help="MMEngine's backends, e.g. TensorboardVisBackend (default: "
         'LocalVisBackend, which writes files)')
-    parser.add_argument(
-        '--trust',
-        action='store_true',
-        help='read a checkpoint with more than weights in it, which can run '
-        'code')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config')
+    parser.add_trust()
+    parser.add_cfg_options()
     return parser.parse_args()
 
 

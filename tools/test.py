@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Test a model of MMDetection, MMSegmentation or MMPreTrain."""
 from cli import ArgumentParser, call
-from mmengine.config import DictAction
 
 
 def parse_args():
@@ -33,25 +32,9 @@ def parse_args():
         '--allow-missing',
         action='store_true',
         help='test also where a part of the model got no weights')
-    parser.add_argument(
-        '--trust',
-        action='store_true',
-        help='read checkpoints with more than weights in them, which can run '
-        'code')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config, e.g. '
-        'test_dataloader.batch_size=4; lists as key="[a,b]", without spaces')
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='launcher of a distributed run (default: none)')
-    # torchrun sets the environment variable instead
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    parser.add_trust()
+    parser.add_cfg_options('test_dataloader.batch_size=4')
+    parser.add_launcher()
     return parser.parse_args()
 
 

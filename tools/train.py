@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Train a model of MMDetection, MMSegmentation or MMPreTrain."""
 from cli import ArgumentParser, call
-from mmengine.config import DictAction
 
 
 def parse_args():
@@ -24,25 +23,9 @@ def parse_args():
         const='auto',
         metavar='CHECKPOINT',
         help='go on from a checkpoint (default: the latest in the work dir)')
-    parser.add_argument(
-        '--trust',
-        action='store_true',
-        help='read checkpoints with more than weights in them, which can run '
-        'code')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config, e.g. train_cfg.max_epochs=1 '
-        'model.backbone.init_cfg=None; lists as key="[a,b]", without spaces')
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='launcher of a distributed run (default: none)')
-    # torchrun sets the environment variable instead
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    parser.add_trust()
+    parser.add_cfg_options('train_cfg.max_epochs=1 model.backbone.init_cfg=None')
+    parser.add_launcher()
     return parser.parse_args()
 
 

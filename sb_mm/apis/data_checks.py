@@ -5,7 +5,6 @@ from mmcv import transforms
 from mmengine.fileio import load
 from mmengine.hooks import Hook
 from mmengine.registry import TRANSFORMS
-from mmengine.runner import BaseLoop
 
 
 class DataError(Exception):
@@ -75,21 +74,28 @@ class CheckDataHook(Hook):
             DataError: If one does not fit.
         """
         heads = _heads(runner.model)
+        self.num_classes = min(
+            (head.num_classes for head in heads.values()), default=0)
+        self.ignored = {
+            getattr(head, 'ignore_index', None)
+            for head in heads.values()
+        } - {None}
+        self.seen = set()
         for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
-            if not isinstance(loop, BaseLoop):
+            dataset = getattr(getattr(loop, 'dataloader', None), 'dataset', None)
+            if not hasattr(dataset, 'metainfo'):  # not built in this run
                 continue
-            classes = loop.dataloader.dataset.metainfo.get('classes')
-            for dataset in _innermost(loop.dataloader.dataset):
-                _check_categories(dataset)
-            for name, head in heads if classes else ():
-                if head.num_classes != len(classes):
+            for part in _innermost(dataset):
+                _check_categories(part)
+            classes = dataset.metainfo.get('classes')
+            for name, head in heads.items():
+                if classes and head.num_classes != len(classes):
                     raise DataError(
                         f'{name}.num_classes is {head.num_classes}, but '
-                        f'{type(loop.dataloader.dataset).__name__} has '
-                        f'{len(classes)} classes')
+                        f'{type(dataset).__name__} has {len(classes)} classes')
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
-        """Check the labels of a batch.
+        """Check the labels of a batch, of each image when it is first seen.
 
         Args:
             runner (Runner): The runner of the process.
@@ -99,18 +105,14 @@ class CheckDataHook(Hook):
         Raises:
             DataError: If a label is beyond the number of classes.
         """
-        if not hasattr(self, 'limits'):
-            heads = [head for _, head in _heads(runner.model)]
-            self.limits = min((head.num_classes for head in heads), default=0)
-            self.ignored = {
-                index
-                for head in heads
-                if (index := getattr(head, 'ignore_index', None)) is not None
-            }
         samples = data_batch.get('data_samples') if isinstance(
             data_batch, dict) else None
-        if self.limits and isinstance(samples, (list, tuple)):
-            for sample in samples:
+        if not self.num_classes or not isinstance(samples, (list, tuple)):
+            return
+        for sample in samples:
+            path = sample.get('img_path')
+            if path is None or path not in self.seen:
+                self.seen.add(path)
                 self._check_labels(sample)
 
     def _check_labels(self, sample):
@@ -122,25 +124,28 @@ class CheckDataHook(Hook):
             labels = sample.get('gt_label')
         if labels is None or not labels.numel() or labels.is_floating_point():
             return
-        if 0 <= labels.min() and labels.max() < self.limits:
-            return
-        wrong = set(labels.unique().tolist()) - self.ignored
-        wrong = sorted(n for n in wrong if not 0 <= n < self.limits)
-        if wrong:
+        wrong = (labels < 0) | (labels >= self.num_classes)
+        for index in self.ignored:
+            wrong &= labels != index
+        if wrong.any():
+            wrong = labels[wrong].unique().tolist()
             path = sample.get('seg_map_path') or sample.get('img_path')
             raise DataError(
                 f'{path} has the label {", ".join(map(str, wrong[:5]))}, but '
-                f'the model has {self.limits} classes: 0 to '
-                f'{self.limits - 1}' +
+                f'the model has {self.num_classes} classes: 0 to '
+                f'{self.num_classes - 1}' +
                 (f', {", ".join(map(str, sorted(self.ignored)))} is ignored'
                  if self.ignored else ''))
 
 
 def _heads(model):
-    """The names and modules that tell all classes apart."""
-    return [(name, module) for name, module in model.named_modules()
-            if re.search(r'(^|\.)(bbox_head|decode_head|head)(\.\d+)?$', name)
-            and isinstance(getattr(module, 'num_classes', None), int)]
+    """The modules that tell all classes apart, by name."""
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if re.search(r'(^|\.)(bbox_head|decode_head|head)(\.\d+)?$', name)
+        and isinstance(getattr(module, 'num_classes', None), int)
+    }
 
 
 def _innermost(dataset):

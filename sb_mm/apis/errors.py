@@ -1,6 +1,7 @@
 """What went wrong, in one line."""
 import errno
 import re
+import textwrap
 from pathlib import Path
 from traceback import format_exception, walk_tb
 
@@ -54,7 +55,8 @@ def _message(error):
     if ours or type(error) in (ValueError, FileNotFoundError,
                                FileExistsError):
         return text
-    return f'{type(error).__name__}: {text.splitlines()[0] if text else ""}'
+    text = textwrap.shorten(text, 300, placeholder=' …')
+    return f'{type(error).__name__}: {text}'
 
 
 def _type(cfg):

@@ -3,15 +3,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
-from mmengine.runner import load_checkpoint
 from torch import nn
 from torch.nn import functional as F
 
-from ..checkpoints import read_safely
 from ..models.pooling import adaptive_avg_pool
-from .checks import InputError, check_checkpoint
+from .checks import InputError
+from .model import build_model, load_weights
 
 SUFFIXES = dict(onnx='.onnx', torchscript='.pt', exported='.pt2')
 #: What a network of fixed strides needs, where the exporter asks for a rule.
@@ -58,14 +55,9 @@ def export(config,
         InputError: If a file or a package is missing, or the toolbox has no
             plain forward pass of the whole model.
     """
-    _check(config, checkpoint, format, out, size, dynamic)
-    read_safely(trust)
-    cfg = Config.fromfile(config)
-    cfg.merge_from_dict(cfg_options or {})
-    init_default_scope(cfg.get('default_scope'))
-    model = MODELS.build(cfg.model)
-    load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
-    model.eval()
+    _check(format, out, size, dynamic)
+    cfg, model = build_model(config, cfg_options)
+    load_weights(model, checkpoint, trust)
     network = _Deployed(model, cfg.default_scope, what).eval()
     x = _image(size)
     with torch.no_grad():
@@ -86,10 +78,7 @@ def export(config,
         ]
 
 
-def _check(config, checkpoint, format, out, size, dynamic):
-    if not Path(config).is_file():
-        raise InputError(f'the config {config} does not exist')
-    check_checkpoint(checkpoint)
+def _check(format, out, size, dynamic):
     suffix = SUFFIXES[format]
     if Path(out).suffix != suffix:
         raise InputError(f'--out must end in {suffix} for --format {format}, '

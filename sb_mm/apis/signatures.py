@@ -77,15 +77,17 @@ def _check_type(cfg, name, registry, scope):
                              _unknown(cfg['type'], registry, scope))
     if name.split('.')[-1] in _NOT_FOR_THE_CLASS:
         return
-    accepted = _accepted(kind)
-    for key in set(cfg) - _FOR_OTHERS - (accepted or set(cfg)):
-        near = get_close_matches(key, accepted)
+    allowed = _accepted(kind)
+    for key in cfg:
+        if allowed is None or key in allowed or key in _FOR_OTHERS:
+            continue
+        near = get_close_matches(key, allowed)
         if name.startswith('model.') and not near:
             continue  # a part may take it away before it builds this one
         raise InputError(
             f'{name}.{key}: {kind.__name__} has no such argument' +
             (f'; did you mean {near[0]}?' if near else
-             f'; it has {", ".join(sorted(accepted))}'))
+             f'; it has {", ".join(sorted(allowed))}'))
 
 
 def _get(kind, registry, scope):
@@ -150,18 +152,18 @@ def _accepted(kind):
         parts = [
             base.__init__ for base in kind.__mro__ if '__init__' in vars(base)
         ]
-    accepted = set()
+    allowed = set()
     for part in parts:
         try:
             parameters = inspect.signature(part).parameters.values()
             source = inspect.getsource(part)
         except (OSError, TypeError, ValueError):
             return None
-        accepted |= {p.name for p in parameters if p.kind not in (
+        allowed |= {p.name for p in parameters if p.kind not in (
             p.VAR_POSITIONAL, p.VAR_KEYWORD)} - {'self'}
         rest = [p.name for p in parameters if p.kind == p.VAR_KEYWORD]
         if not rest:
-            return accepted
+            return allowed
         if not re.search(rf'super\(\)\.__init__\(.*\*\*{rest[0]}', source,
                          re.S):
             return None

@@ -4,16 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
-from mmengine.registry import MODELS, VISUALIZERS, init_default_scope
-from mmengine.runner import load_checkpoint
+from mmengine.registry import VISUALIZERS
 
 from ..analysis.picture import subplots
 from ..analysis.table import write_table
 from ..apis.checks import check_checkpoint
 from ..apis.data_checks import DataError, name_unreadable_files
-from ..checkpoints import read_safely
+from ..apis.model import build_model, load_weights
 from ..models import SpatialBias
 
 
@@ -49,25 +47,20 @@ def show_bias(config,
         the effect. An image that cannot be read says so in its ``status``.
 
     Raises:
-        FileNotFoundError: If the config or an image does not exist.
-        InputError: If the checkpoint does not exist.
+        FileNotFoundError: If an image does not exist.
+        InputError: If the config or the checkpoint does not exist.
         ValueError: If the model has no SB block.
     """
-    missing = [name for name in (config, *images) if not Path(name).is_file()]
+    missing = [name for name in images if not Path(name).is_file()]
     if missing:
         raise FileNotFoundError(f'no such file: {", ".join(missing)}')
     check_checkpoint(checkpoint)
-    cfg = Config.fromfile(config)
-    cfg.merge_from_dict(cfg_options or {})
-    init_default_scope(cfg.default_scope)
-    model = MODELS.build(cfg.model)
-    model.eval()
+    cfg, model = build_model(config, cfg_options)
     blocks = _sb_blocks(model.backbone)
     if not blocks:
         raise ValueError(f'the model of {config} has no SB block')
-    read_safely(trust)
+    load_weights(model, checkpoint, trust)
     name_unreadable_files(cfg.default_scope)
-    load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
     visualizer = VISUALIZERS.build({
         **cfg.visualizer, 'name': f'bias of {out}',
         'save_dir': out,

@@ -1,0 +1,52 @@
+"""The model of a config, and its weights."""
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import load_checkpoint
+
+from ..checkpoints import read_safely
+from .checks import InputError, check_checkpoint
+
+
+def build_model(config, cfg_options=None):
+    """Build the model of a config, for inference.
+
+    Args:
+        config (str): Config file.
+        cfg_options (dict, optional): Settings to override. Defaults to None.
+
+    Returns:
+        tuple[Config, nn.Module]: The config and the model.
+
+    Raises:
+        InputError: If the config does not exist.
+    """
+    if not Path(config).is_file():
+        raise InputError(f'the config {config} does not exist (looked for '
+                         f'{Path(config).absolute()})')
+    cfg = Config.fromfile(config)
+    cfg.merge_from_dict(cfg_options or {})
+    init_default_scope(cfg.get('default_scope'))
+    model = MODELS.build(cfg.model)
+    model.eval()
+    return cfg, model
+
+
+def load_weights(model, checkpoint, trust=False):
+    """Give a model all its weights.
+
+    Args:
+        model (nn.Module): Model, changed in place.
+        checkpoint (str): Path or address of the weights.
+        trust (bool): Whether to read a file with more than weights in it,
+            which can run code. Defaults to False.
+
+    Raises:
+        InputError: If the checkpoint does not exist.
+        CheckpointError: If it cannot be read.
+        RuntimeError: If weights are missing, left over or of another shape.
+    """
+    check_checkpoint(checkpoint)
+    read_safely(trust)
+    load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
