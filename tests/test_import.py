@@ -1,9 +1,12 @@
 import subprocess
 import sys
 import venv
+from importlib.metadata import metadata
 
 import pytest
 from conftest import ROOT
+
+from sb_mm.compat import FOUNDATIONS, PYTHONS, TOOLBOXES
 
 
 def run(python, code='import sb_mm', path=()):
@@ -66,3 +69,16 @@ for name in ('cv2', 'matplotlib', 'rich', 'prettytable'):
     assert name in before or name not in sys.modules, name
 """)
     assert not result.returncode, result.stdout
+
+
+def test_the_versions_are_said_alike():
+    """By the package, its metadata and the documents."""
+    said = 'Python {}.{} to {}.{}'.format(*PYTHONS[0], *PYTHONS[-1])
+    assert said in (ROOT / 'README.md').read_text()
+    text = (ROOT / 'docs/versions.md').read_text()
+    for python in PYTHONS:
+        assert '| {}.{}.'.format(*python) in text
+    for name, (_, low, high) in {**FOUNDATIONS, **TOOLBOXES}.items():
+        assert f'| {name} | ≥ {low}, < {high} |' in text
+    assert metadata('sb-mm')['Requires-Python'] == '>={}.{}'.format(
+        *PYTHONS[0])

@@ -13,7 +13,7 @@ def parse_args():
         '--out',
         metavar='FILE',
         help="write the predictions: FILE.json in COCO's format for a "
-        'detector, a folder of maps of labels for a segmentor, FILE.csv or '
+        'detector (FILE.bbox.json and FILE.segm.json), a folder of maps of labels for a segmentor, FILE.csv or '
         'FILE.json for a classifier, FILE.pkl with everything for all')
     parser.add_argument(
         '--score-maps',
