@@ -1,9 +1,10 @@
 from .checks import InputError
 from .config import prepare_test, prepare_train
 from .export import export
+from .predict import predict
 from .run import RunError, run_test, run_train
 
 __all__ = [
-    'InputError', 'RunError', 'export', 'prepare_test', 'prepare_train',
-    'run_test', 'run_train'
+    'InputError', 'RunError', 'export', 'predict', 'prepare_test',
+    'prepare_train', 'run_test', 'run_train'
 ]
