@@ -89,6 +89,14 @@ def test_compare_averages_nothing_that_differs(trained, tmp_path):
     for log in runs[0].glob('*/vis_data/scalars.json'):
         log.write_text(log.read_text().replace('bbox_mAP', 'other').replace(
             'segm_mAP', 'other'))
+    # metrics of any evaluator count, under their own names
+    row, = compare(runs[:1], shape=(64, 64))
+    assert row['status'] == 'finished' and 'box AP' not in row
+    assert row['coco/other'] == '0.250' and row['Δ coco/other'] == ''
+    for log in runs[0].glob('*/vis_data/scalars.json'):
+        log.write_text(''.join(
+            line for line in log.read_text().splitlines(True)
+            if 'other' not in line))
     row, = compare(runs[:1], shape=(64, 64))
     assert row['status'] == 'not evaluated' and 'box AP' not in row
     with pytest.raises(ValueError, match='no run of the baseline gone'):

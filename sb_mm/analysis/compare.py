@@ -8,7 +8,7 @@ from mmengine.config import Config
 from .complexity import count_complexity
 from .picture import marker, subplots
 from .table import write_table
-from .work_dirs import METRICS, PERCENT, Run
+from .work_dirs import PERCENT, Run
 
 
 def compare(work_dirs, out=None, baseline=None, shape=None):
@@ -70,7 +70,7 @@ def _row(runs, reference, shape):
     cfg = Config(run.cfg.to_dict())
     parameters, flops, shape = count_complexity(cfg, shape)
     row = {'config': run.name, 'status': run.status}
-    for metric in METRICS.values():
+    for metric in run.metric_names:
         values = [_last(r).get(metric) for r in runs if _last(r)]
         if not values or None in values:
             continue
@@ -115,10 +115,9 @@ def _differences(run, reference):
 
 
 def _draw(groups, path):
-    names = [
-        name for name in METRICS.values()
-        if any(name in _last(run) for runs in groups for run in runs)
-    ]
+    names = list(
+        dict.fromkeys(name for runs in groups for run in runs
+                      for name in run.metric_names))
     columns = 1 + len(names)
     figure, axes = subplots(1, columns, (5 * columns, 4))
     for axis, name in zip(axes[0], ['training loss', *names]):

@@ -21,6 +21,8 @@ METRICS = {
 }
 #: Those that are in percent.
 PERCENT = {*METRICS.values()} - {'box AP', 'mask AP'}
+#: What the runner logs beside the metrics of an evaluation.
+_NO_METRICS = {'data_time', 'time', 'step', 'epoch', 'iter', 'memory'}
 #: Where two runs of one experiment may differ.
 _PER_RUN = ('work_dir', 'resume', 'load_from', 'launcher', 'randomness',
             'custom_imports')
@@ -66,7 +68,7 @@ class Run:
                     step = record['step']
                     self.losses[step] = record['loss']
                     self.seconds[step] = record.get('time', 0)
-                elif METRICS.keys() & record.keys():
+                elif 'lr' not in record and record.keys() - _NO_METRICS:
                     self.metrics[step] = _named(record)
         for results in sorted(self.path.glob('*/*.json')):
             # tools/test.py with this work dir evaluated the weights again
@@ -108,6 +110,15 @@ class Run:
                 return int(found[1])
         return None
 
+    @property
+    def metric_names(self):
+        """list[str]: The metrics of the last evaluation that have a name in
+        the field; all of them where none has."""
+        last = self.metrics[max(self.metrics)] if self.metrics else {}
+        return [name for name in METRICS.values() if name in last
+                ] or [name for name, value in last.items()
+                      if isinstance(value, (int, float))]
+
     def settings(self):
         """dict: All settings that make the experiment, flat."""
         return {
@@ -118,7 +129,10 @@ class Run:
 
 
 def _named(record):
-    return {METRICS.get(key, key): value for key, value in record.items()}
+    return {
+        METRICS.get(key, key): value
+        for key, value in record.items() if key not in _NO_METRICS
+    }
 
 
 def _flatten(value, prefix=''):
