@@ -2,6 +2,7 @@
 from inspect import signature
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 #: Where to get the data of a dataset class.
@@ -19,6 +20,27 @@ _SOURCES = dict(
 
 class InputError(Exception):
     """What the user asked for cannot be run; the message says why."""
+
+
+def read_config(path, cfg_options=None):
+    """Read a config file.
+
+    Args:
+        path (str): The file.
+        cfg_options (dict, optional): Settings to override. Defaults to None.
+
+    Returns:
+        Config: The config.
+
+    Raises:
+        InputError: If it does not exist.
+    """
+    if not Path(path).is_file():
+        raise InputError(f'the config {path} does not exist '
+                         f'(looked for {Path(path).absolute()})')
+    cfg = Config.fromfile(path)
+    cfg.merge_from_dict(cfg_options or {})
+    return cfg
 
 
 def check_checkpoint(path):

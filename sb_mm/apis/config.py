@@ -5,9 +5,10 @@ import zipfile
 from copy import deepcopy
 from pathlib import Path
 
-from mmengine.config import Config, ConfigDict
+from mmengine.config import ConfigDict
 
-from .checks import InputError, check_checkpoint, check_data, check_weights
+from .checks import (InputError, check_checkpoint, check_data, check_weights,
+                     read_config)
 from .signatures import accepted, check_settings
 
 
@@ -78,11 +79,7 @@ def prepare_test(args):
 
 
 def _load(args):
-    if not Path(args.config).is_file():
-        raise InputError(f'the config {args.config} does not exist '
-                         f'(looked for {Path(args.config).absolute()})')
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     # CLI, then the config, then the name of the config
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(

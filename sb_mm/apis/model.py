@@ -1,12 +1,9 @@
 """The model of a config, and its weights."""
-from pathlib import Path
-
-from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
 
 from ..checkpoints import read_safely
-from .checks import InputError, check_checkpoint
+from .checks import check_checkpoint, read_config
 
 
 def build_model(config, cfg_options=None):
@@ -22,11 +19,7 @@ def build_model(config, cfg_options=None):
     Raises:
         InputError: If the config does not exist.
     """
-    if not Path(config).is_file():
-        raise InputError(f'the config {config} does not exist (looked for '
-                         f'{Path(config).absolute()})')
-    cfg = Config.fromfile(config)
-    cfg.merge_from_dict(cfg_options or {})
+    cfg = read_config(config, cfg_options)
     init_default_scope(cfg.get('default_scope'))
     model = MODELS.build(cfg.model)
     model.eval()

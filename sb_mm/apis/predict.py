@@ -8,12 +8,11 @@ from pathlib import Path
 
 import mmcv
 import torch
-from mmengine.config import Config
 from rich.progress import track
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from ..checkpoints import read_safely
-from .checks import InputError, check_checkpoint
+from .checks import InputError, check_checkpoint, read_config
 from .model import load_weights
 
 
@@ -58,16 +57,13 @@ def predict(config,
         InputError: If the config, the checkpoint or a picture does not exist,
             or ``out`` is not empty.
     """
-    if not Path(config).is_file():
-        raise InputError(f'the config {config} does not exist')
+    cfg = read_config(config, cfg_options)
     check_checkpoint(checkpoint)
     files = _find(inputs)
     out = Path(out)
     if out.exists() and any(out.iterdir()) and not force:
         raise InputError(f'{out} is not empty; --force writes to it')
     read_safely(trust)
-    cfg = Config.fromfile(config)
-    cfg.merge_from_dict(cfg_options or {})
     scope = cfg.get('default_scope')
     if scope not in _TASKS:
         raise InputError(f'default_scope of {config} must be one of '
