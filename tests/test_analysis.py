@@ -2,6 +2,8 @@ import csv
 import json
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 from conftest import DEMO, ROOT
@@ -183,6 +185,14 @@ def test_a_network_that_fails_is_a_row_that_says_so(run_tool, tmp_path):
         assert good['status'] == 'ok' and good['parameters'] > 0
         assert bad['config'] == 'broken'
         assert 'invalid depth 19' in bad['status']
+
+
+def test_json_is_all_that_goes_to_standard_output(tmp_path):
+    result = subprocess.run([
+        sys.executable, ROOT / 'tools/get_flops.py', PLAIN, PLUGIN, '--json',
+        '--shape', '64', '64'], stdout=subprocess.PIPE, check=True)
+    assert [row['config'] for row in json.loads(result.stdout)] == [
+        PLAIN.stem, PLUGIN.stem]
 
 
 def test_benchmark_gives_whole_models_the_same_weights(run_tool):

@@ -3,6 +3,7 @@ import argparse
 import difflib
 import json
 import sys
+from contextlib import redirect_stdout
 from pkgutil import resolve_name
 
 
@@ -79,9 +80,11 @@ def call(function, args):
     """
     kwargs = dict(vars(args))
     debug = kwargs.pop('debug')
-    kwargs.pop('json', None)
+    # what the toolboxes print would not be JSON
+    out = sys.stderr if kwargs.pop('json', False) else sys.stdout
     try:
-        return resolve_name(function)(**kwargs)
+        with redirect_stdout(out):
+            return resolve_name(function)(**kwargs)
     except Exception as error:
         if debug:
             raise
