@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mmdet.models.backbones import ResNet, ResNetV1d
 from mmengine.runner import load_checkpoint
 
+from sb_mm.checkpoints import _check_weights
 from sb_mm.models import SpatialBias
 from sb_mm.models.mmdet_resnet import SBResNet, SBResNetV1d
 
@@ -120,7 +121,8 @@ KEYS = sorted(SBResNet(18, stem_channels=8, base_channels=4).state_dict())
 @given(
     key=st.sampled_from(KEYS),
     damage=st.sampled_from(
-        ['missing', 'one more', 'one less', 'another rank', 'renamed']),
+        ['missing', 'one more', 'one less', 'another rank', 'renamed',
+         'not finite']),
     plain=st.booleans(),
     strict=st.booleans())
 def test_a_checkpoint_that_does_not_fit_is_an_error(tmp_path_factory, key,
@@ -134,6 +136,11 @@ def test_a_checkpoint_that_does_not_fit_is_an_error(tmp_path_factory, key,
         weights[f'{key}_'] = value
     elif damage == 'another rank':
         weights[key] = value[None]
+    elif damage == 'not finite':
+        # loaded as it is, as by a plain network; refused by the converter
+        weights[key] = torch.full_like(value.float(), float('inf'))
+        with pytest.raises(ValueError, match=re.escape(key)):
+            _check_weights(weights, 'a.pth')
     elif damage != 'missing':
         if not value.dim():
             return
@@ -143,7 +150,8 @@ def test_a_checkpoint_that_does_not_fit_is_an_error(tmp_path_factory, key,
     path = tmp_path_factory.getbasetemp() / 'damaged.pth'
     torch.save(weights, path)
     # a missing or unknown name is an error only where that is asked for
-    fails = strict or damage not in ('missing', 'renamed')
+    fails = damage not in ('missing', 'renamed', 'not finite') or (
+        strict and damage != 'not finite')
     if key.endswith('num_batches_tracked') and damage in ('missing', ):
         fails = False  # old checkpoints have none
     try:
