@@ -35,7 +35,7 @@ def num_classes_of(model):
 @pytest.mark.parametrize('config', CONFIGS)
 def test_builds(config):
     cfg = Config.fromfile(ROOT / 'configs' / config)
-    check_settings(cfg)
+    check_settings(cfg, 'train', 'val', 'test')
     init_default_scope(cfg.default_scope)
     model = MODELS.build(cfg.model)
     assert any('spatial_bias' in name for name in model.state_dict()) == (

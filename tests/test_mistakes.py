@@ -49,7 +49,7 @@ def test_settings_against_signatures(config, options, message):
     cfg = Config.fromfile(config)
     cfg.merge_from_dict(parse(options))
     with pytest.raises(InputError, match=message):
-        check_settings(cfg)
+        check_settings(cfg, 'train', 'val', 'test')
 
 
 def error_of(result):

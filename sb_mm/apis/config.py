@@ -36,7 +36,7 @@ def prepare_train(args):
         cfg.auto_scale_lr.enable = True
     if args.resume:
         _use_resume(cfg, args.resume)
-    check_settings(cfg)
+    check_settings(cfg, 'train', 'val')
     if cfg.get('load_from'):
         check_checkpoint(cfg.load_from)
     check_data(cfg, 'train', 'val')
@@ -58,7 +58,7 @@ def prepare_test(args):
             flag does not fit the config.
     """
     cfg = _load(args)
-    check_settings(cfg)
+    check_settings(cfg, 'test')
     check_checkpoint(args.checkpoint)
     cfg.load_from = args.checkpoint
     cfg.custom_hooks = [

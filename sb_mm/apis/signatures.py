@@ -23,12 +23,13 @@ _FOR_OTHERS = {
 }
 
 
-def check_settings(cfg):
+def check_settings(cfg, *phases):
     """Refuse what would fail, or be passed over, once it is built: a ``type``
     that is not there, an argument that its class does not take.
 
     Args:
         cfg (Config): Config of a run.
+        *phases (str): Which of 'train', 'val' and 'test' are run.
 
     Raises:
         InputError: If there is one. The message names it, and the nearest
@@ -36,7 +37,7 @@ def check_settings(cfg):
     """
     scope = cfg.get('default_scope')
     parts = {'model': (cfg.get('model'), 'MODELS')}
-    for phase in ('train', 'val', 'test'):
+    for phase in phases:
         loader = cfg.get(f'{phase}_dataloader') or {}
         parts[f'{phase}_dataloader.dataset'] = loader.get('dataset'), 'DATASETS'
         parts[f'{phase}_evaluator'] = cfg.get(f'{phase}_evaluator'), 'METRICS'
