@@ -110,6 +110,9 @@ def test_what_cannot_be_read_is_named(predict, tiny_cls, trained_cls, beacons,
 
 
 def test_mistakes(predict, tiny_cls, trained_cls, tmp_path):
+    (tmp_path / 'twins').mkdir()
+    for name in ('a.jpg', 'a.png'):
+        cv2.imwrite(str(tmp_path / 'twins' / name), np.zeros((8, 8, 3), 'u1'))
     (tmp_path / 'full').mkdir()
     (tmp_path / 'full/file').touch()
     weights = torch.load(
@@ -120,6 +123,7 @@ def test_mistakes(predict, tiny_cls, trained_cls, tmp_path):
     for trained, out, inputs, message in (
         (trained_cls, 'full', None, 'full is not empty; --force'),
         (trained_cls, 'new', ['gone/*.jpg'], 'gone/*.jpg is no picture'),
+        (trained_cls, 'new', ['twins'], 'would be written to the same file'),
         (tmp_path, 'new', None, 'iter_4.pth does not exist'),
         (tmp_path / 'part', 'new', None, 'head.fc.bias')):
         result = predict(CLS_CONFIG, trained, tiny_cls, out, inputs=inputs)

@@ -307,7 +307,9 @@ def _draw(rows, path):
     names = list(dict.fromkeys(row['config'] for row in rows))
     figure, (axes, ) = subplots(1, 2, (12, .5 * len(names) + 3))
     for i, name in enumerate(names):
-        ratios = [row['ratio to the first'] for row in rows if row['config'] == name]
+        ratios = [
+            row['ratio to the first'] for row in rows if row['config'] == name
+        ]
         axes[0].barh([i + .8 * j / len(sizes) for j in range(len(sizes))],
                      ratios, height=.75 / len(sizes))
         speeds = [row['images/s'] for row in rows if row['config'] == name]

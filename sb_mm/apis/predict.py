@@ -110,7 +110,13 @@ def _find(inputs):
             raise InputError(f'{name} is no picture, no folder of pictures and '
                              f'no pattern that fits one')
         files += [file.absolute() for file in found]
-    return files
+    names = {}
+    for file in files:
+        other = names.setdefault(file.with_suffix(''), file)
+        if other != file:
+            raise InputError(f'{other} and {file} would be written to the '
+                             'same file; predict them one after the other')
+    return list(names.values())
 
 
 class _Task:
