@@ -415,7 +415,7 @@ def test_show_bias(run_tool, tiny, trained, beacons, tmp_path):
         rows = list(csv.DictReader(file))
     assert len(rows) == 2 * 6  # SB in stages 1 to 3 of a ResNet-18
     for row in rows:
-        assert (float(row['effect (0 to 1)']) == 0) == (row['block'] == 'layer1.0')
+        assert (float(row['effect (ratio)']) == 0) == (row['block'] == 'layer1.0')
         assert float(row['largest value']) > 0
 
 

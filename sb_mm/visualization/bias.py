@@ -93,7 +93,7 @@ def show_bias(config,
             'image': Path(path).name,
             'block': name,
             'largest value': f'{maps[name].max():.2f}',
-            'effect (0 to 1)': f'{effects[name]:.3f}',
+            'effect (ratio)': f'{effects[name]:.3f}',
             'status': 'ok'
         } for name in blocks]
     visualizer.close()
