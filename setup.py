@@ -25,6 +25,10 @@ setup(
     long_description=(here / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     packages=find_packages(include=['sb_mm', 'sb_mm.*']),
+    # .mim has the configs and tools, where mim and MMEngine look for them
+    package_data={'sb_mm': ['py.typed', '.mim/*', '.mim/**/*']},
+    exclude_package_data={'': ['*.pyc']},
+    scripts=['tools/sb-mm'],
     python_requires='>={}.{}'.format(*compat['PYTHONS'][0]),
     extras_require={
         **{
@@ -33,6 +37,7 @@ setup(
         },
         'all': foundations + requirements(toolboxes),
         'export': ['onnx', 'onnxruntime', 'onnxscript'],
+        'web': ['gradio'],
         'test': ['pytest', 'pytest-xdist', 'hypothesis'],
     },
 )

@@ -4,7 +4,10 @@ setup.py and tools/bootstrap.py take them from here.
 """
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 
+#: The configs, which an installed package has too.
+CONFIGS = Path(__file__).parent / '.mim' / 'configs'
 PYTHONS = ((3, 10), (3, 11), (3, 12), (3, 13))
 # package: (name to install, first version that fits, first that does not)
 FOUNDATIONS = {
@@ -66,15 +69,28 @@ def _out_of_range():
     return problems
 
 
-def inherit_from_mmseg():
-    """Let configs inherit from ``mmseg::…`` under ``onedl-mmsegmentation``.
+def inherit_by_scope():
+    """Let configs inherit from ``sb_mm::…``, and from ``mmseg::…`` under
+    ``onedl-mmsegmentation``.
 
-    MMEngine looks for a distribution of the name ``mmsegmentation``. Where
-    there is none, send it to the package instead.
+    MMEngine knows the packages of OpenMMLab alone, wants a folder in the path
+    and gives what it inherits the scope of the package, which ours are not. It
+    looks for a distribution of the name ``mmsegmentation``; where there is
+    none, send it to the package instead.
     """
     from importlib import metadata
 
+    from mmengine.config import Config
     from mmengine.config.utils import MODULE2PACKAGE
+    get_cfg_path = Config._get_cfg_path
+
+    def get_ours_too(cfg_path, filename):
+        package, _, name = cfg_path.partition('::')
+        if package == 'sb_mm':
+            return str(CONFIGS / name), None
+        return get_cfg_path(cfg_path, filename)
+
+    Config._get_cfg_path = staticmethod(get_ours_too)
     try:
         metadata.distribution(MODULE2PACKAGE['mmseg'])
     except metadata.PackageNotFoundError:

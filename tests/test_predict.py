@@ -129,3 +129,72 @@ def test_mistakes(predict, tiny_cls, trained_cls, tmp_path):
         result = predict(CLS_CONFIG, trained, tiny_cls, out, inputs=inputs)
         assert result.returncode == 2, result.stdout
         assert message in result.stdout and 'Traceback' not in result.stdout
+
+
+@pytest.fixture(scope='session')
+def clip(beacons, tmp_path_factory):
+    """A video of the four validation pictures."""
+    path = str(tmp_path_factory.mktemp('clip') / 'clip.mp4')
+    writer = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*'mp4v'), 10,
+                             (64, 64))
+    for file in sorted((beacons / 'images/validation').iterdir()):
+        writer.write(cv2.imread(str(file)))
+    writer.release()
+    return path
+
+
+def test_two_detectors_on_a_video(predict, tiny, trained, clip, tmp_path):
+    # the second is the first with another weight in the last layer
+    weights = torch.load(trained / 'iter_4.pth', weights_only=False)
+    weights['state_dict']['roi_head.bbox_head.fc_cls.bias'][0] += 3
+    (tmp_path / 'b').mkdir()
+    torch.save(dict(state_dict=weights['state_dict']), tmp_path / 'b/b.pth')
+    result = predict(DEMO, trained, tiny, 'same', '--score-thr', 0,
+                     '--max-frames', 3, '--against', trained / DEMO.name,
+                     trained / 'iter_4.pth', '--bias', inputs=[clip])
+    assert not result.returncode, result.stdout
+    assert '3 pictures in same, 0 of them' in result.stdout
+    video = cv2.VideoCapture(str(tmp_path / 'same/pictures/clip.mp4'))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 3
+    there, frame = video.read()
+    assert frame.shape == (64, 128, 3)  # side by side
+    half = frame[:, :64].astype(int) - frame[:, 64:]
+    assert abs(half).mean() < 4  # the same but for the compression
+    stages = pictures_of(tmp_path / 'same/bias/clip')
+    assert stages == [f'{i:06d}_layer{stage}.jpg' for i in range(1, 4)
+                      for stage in range(1, 4)]
+    result = predict(DEMO, trained, tiny, 'other', '--score-thr', 0,
+                     '--classes', CLASSES[0], '--opacity', '0.3', '--against',
+                     trained / DEMO.name, tmp_path / 'b/b.pth', inputs=[clip])
+    assert not result.returncode, result.stdout
+    assert '4 pictures in other, 4 of them' in result.stdout
+    with open(tmp_path / 'other/differences.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert [row['picture'] for row in rows] == [
+        f'clip/00000{i}.jpg' for i in range(1, 5)]
+    coco = COCO(str(tmp_path / 'other/predictions.json'))
+    assert {ann['category_id'] for ann in coco.anns.values()} == {1}
+
+
+def test_segmentor_of_some_classes(predict, tiny_seg, trained_seg, beacons,
+                                   tmp_path):
+    for out, args in dict(all=(), some=('--classes', 'disc_blue')).items():
+        result = predict(SEG_CONFIG, trained_seg, tiny_seg, out, *args)
+        assert not result.returncode, result.stdout
+    for name in pictures_of(tmp_path / 'all/labels'):
+        everything, some = (
+            cv2.imread(str(tmp_path / out / 'labels' / name), -1)
+            for out in ('all', 'some'))
+        wanted = np.where(everything == 4, 4, 255)  # background is 0
+        assert np.array_equal(some, wanted)
+
+
+def test_more_mistakes(predict, tiny_cls, trained_cls):
+    for args, message in (
+        (('--classes', 'green'), 'there is no green; the model has orange'),
+        (('--opacity', '2'), '--opacity must be 0 to 1'),
+        (('--web', ), 'give pictures to predict on, or --web and none'),
+        (('--against', DEMO, trained_cls / 'iter_4.pth'), 'fits neither')):
+        result = predict(CLS_CONFIG, trained_cls, tiny_cls, 'out', *args)
+        assert result.returncode == 2, result.stdout
+        assert message in result.stdout and 'Traceback' not in result.stdout

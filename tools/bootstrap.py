@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,8 @@ CACHE = Path(
     os.environ.get('SB_MM_CACHE')
     or Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser()
     / 'sb_mm')
+#: A folder or page of wheels that the operators are looked for in first.
+FIND_LINKS = os.environ.get('SB_MM_FIND_LINKS')
 #: How the requirement of the operators begins, which are built here.
 OPERATORS = ('onedl-mmcv==', 'mmcv==')
 #: Written first and last into an environment of ours.
@@ -122,6 +125,8 @@ def install_operators(python, venv, stack):
     folder.mkdir(parents=True, exist_ok=True)
     with lock(folder / 'lock'):
         wheels = list(folder.glob('*.whl'))
+        if not wheels and FIND_LINKS:
+            wheels = find_operators(python, requirement, folder)
         if wheels:
             say(f'3/4 Installing the operators of mmcv from {folder}.')
         else:
@@ -144,6 +149,27 @@ if gpu and CUDA_HOME:
 print(json.dumps(dict(version=torch.__version__, cuda=cuda, gpu=gpu,
                       device=device)))
 '''
+
+
+def find_operators(python, requirement, folder):
+    """Take a wheel of the operators from where ``SB_MM_FIND_LINKS`` says."""
+    if '://' not in FIND_LINKS and not Path(FIND_LINKS).is_dir():
+        sys.exit(f'error: SB_MM_FIND_LINKS is {FIND_LINKS}, which is no folder '
+                 'and no address of a page')
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        subprocess.run([
+            python, '-m', 'pip', 'download', '-q', '--no-deps', '--no-index',
+            '--only-binary', ':all:', '--find-links', FIND_LINKS, '-d',
+            scratch, requirement
+        ], stderr=subprocess.DEVNULL)
+        found = [
+            wheel.replace(folder / wheel.name)
+            for wheel in Path(scratch).glob('*.whl')
+        ]
+    if not found:
+        say(f'There is no wheel of {requirement} for this Python in '
+            f'{FIND_LINKS}.')
+    return found
 
 
 def build_operators(python, requirement, device, folder):
@@ -180,7 +206,8 @@ def build_operators(python, requirement, device, folder):
                         build.wait(60)
                     except subprocess.TimeoutExpired:
                         minutes = (time.monotonic() - start) / 60
-                        say(f'    building for {minutes:.0f} min')
+                        say(f'    building for {minutes:.0f} min, '
+                            f'{left(log, minutes)}')
             finally:
                 build.terminate()
         if build.returncode:
@@ -189,6 +216,17 @@ def build_operators(python, requirement, device, folder):
                      f'built; the whole log is {log}')
         wheel, = Path(scratch).glob('*.whl')
         return wheel.replace(folder / wheel.name)
+
+
+def left(log, minutes):
+    """How much of a build is left, by what ninja has counted."""
+    counts = re.findall(r'^ *\[(\d+)/(\d+)\]', log.read_text(errors='replace'),
+                        re.M)
+    done, of = map(int, counts[-1]) if counts else (0, 0)
+    if not done:
+        return 'nothing compiled yet'
+    return (f'{done} of {of} files, about {minutes * (of - done) / done:.0f} '
+            'min left')
 
 
 def uv(python, *args, text=None):

@@ -4,7 +4,10 @@ import difflib
 import json
 import sys
 from contextlib import redirect_stdout
+from pathlib import Path
 from pkgutil import resolve_name
+
+CONFIGS = Path(__file__).absolute().parents[1] / 'configs'
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -78,7 +81,7 @@ def call(function, args):
     Returns:
         object: What the function returns.
     """
-    kwargs = dict(vars(args))
+    kwargs = {key: _path(value) for key, value in vars(args).items()}
     debug = kwargs.pop('debug')
     # what the toolboxes print would not be JSON
     out = sys.stderr if kwargs.pop('json', False) else sys.stdout
@@ -89,6 +92,16 @@ def call(function, args):
         if debug:
             raise
         sys.exit(_end(error))
+
+
+def _path(value):
+    """The file of a config of ours, which ``sb_mm::NAME.py`` names from
+    anywhere."""
+    if isinstance(value, (list, tuple)):
+        return [_path(each) for each in value]
+    if isinstance(value, str) and value.startswith('sb_mm::'):
+        return str(CONFIGS / value.removeprefix('sb_mm::'))
+    return value
 
 
 def _end(error):

@@ -1,6 +1,7 @@
 from .benchmark import benchmark
 from .compare import compare
 from .complexity import compare_complexity, count_complexity
+from .context_gain import context_gain
 from .matrix import run_matrix
 from .performance import summarize_performance
 from .receptive_field import receptive_field
@@ -9,6 +10,6 @@ from .toolbox_configs import check_toolbox_configs
 
 __all__ = [
     'benchmark', 'check_toolbox_configs', 'compare', 'compare_complexity',
-    'count_complexity', 'fill_tables', 'print_table', 'receptive_field',
+    'context_gain', 'count_complexity', 'fill_tables', 'print_table', 'receptive_field',
     'run_matrix', 'summarize_performance', 'write_table'
 ]

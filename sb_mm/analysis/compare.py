@@ -7,6 +7,7 @@ from mmengine.config import Config
 
 from .complexity import count_complexity
 from .picture import marker, subplots
+from .statistics import less_is_better, paired_difference, verdict
 from .table import write_table
 from .work_dirs import PERCENT, Run
 
@@ -14,7 +15,10 @@ from .work_dirs import PERCENT, Run
 def compare(work_dirs, out=None, baseline=None, shape=None):
     """Put runs into one table, the seeds of a config in one row.
 
-    Only finished runs with the same settings are averaged. Runs that did not
+    Only finished runs with the same settings are averaged. The difference to
+    the baseline is that of the runs with the same seed, with its 95 %
+    interval by Student's t; 'ahead' and 'behind' say that there is no 0 in it,
+    'level' that there is. Runs that did not
     finish, have no metric, or differ from the baseline in more than the
     backbone are shown as such.
 
@@ -79,12 +83,12 @@ def _row(runs, reference, shape):
         row[f'{metric}{unit}'] = _mean(values, decimals)
         if ', ' in metric:  # parts of another metric
             continue
-        others = [_last(r).get(metric) for r in reference]
-        if runs is not reference and None not in others:
-            difference = mean(values) - mean(others)
-            row[f'Δ {metric}{unit}'] = f'{difference:+.{decimals}f}'
-        else:
-            row[f'Δ {metric}{unit}'] = ''
+        row[f'Δ {metric}{unit}'] = ''
+        if runs is not reference and all(metric in _last(r)
+                                         for r in reference):
+            row[f'Δ {metric}{unit}'] = _difference(
+                *(_by_seed(each, metric) for each in (runs, reference)),
+                metric, decimals)
     row['parameters (M)'] = f'{parameters / 1e6:.3f}'
     row[f'multiply-adds (G, {shape[0]}×{shape[1]})'] = f'{flops / 1e9:.2f}'
     row[f'{run.unit}s'] = str(run.planned)
@@ -92,6 +96,23 @@ def _row(runs, reference, shape):
     row['seeds'] = ', '.join(str(r.seed) for r in runs)
     row['differs in'] = ', '.join(_differences(run, reference[0]))
     return row
+
+
+def _by_seed(runs, metric):
+    seeds = [run.seed for run in runs]
+    if None in seeds or len(set(seeds)) < len(seeds):
+        seeds = [run.path for run in runs]  # which pair with none
+    return {seed: _last(run)[metric] for seed, run in zip(seeds, runs)}
+
+
+def _difference(ours, theirs, metric, decimals):
+    difference, half, _ = paired_difference(ours, theirs)
+    text = f'{difference:+.{decimals}f}'
+    if half is None:
+        return text
+    return (f'{text} [{difference - half:+.{decimals}f}, '
+            f'{difference + half:+.{decimals}f}] ' +
+            verdict(difference, half, less_is_better(metric)))
 
 
 def _last(run):

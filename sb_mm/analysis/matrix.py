@@ -7,10 +7,9 @@ from pathlib import Path
 
 from rich.progress import track
 
+from ..main import TOOLS
 from .compare import compare
 from .work_dirs import Run
-
-_TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 
 
 def run_matrix(configs,
@@ -64,9 +63,9 @@ def run_matrix(configs,
         if _finished(path):
             return path, True
         path.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, str(_TOOLS / 'train.py'), config]
+        command = [sys.executable, str(TOOLS / 'train.py'), config]
         if gpus:
-            command = [str(_TOOLS / 'dist_train.sh'), config, str(gpus)]
+            command = [str(TOOLS / 'dist_train.sh'), config, str(gpus)]
         env = dict(os.environ)
         env.setdefault('OMP_NUM_THREADS', threads)
         # torchrun of this environment, activated or not

@@ -101,7 +101,7 @@ def check_data(cfg, *phases):
             name = f'{phase}_dataloader.dataset'
             with DATASETS.switch_scope_and_registry(
                     cfg.get('default_scope')) as registry:
-                for name, dataset in _datasets(loader['dataset'], name):
+                for name, dataset in datasets_of(loader['dataset'], name):
                     _check_dataset(name, dataset, registry)
         evaluators = cfg.get(f'{phase}_evaluator') or []
         if isinstance(evaluators, dict):
@@ -112,13 +112,13 @@ def check_data(cfg, *phases):
                 _check_path(path, f'{phase}_evaluator.ann_file', path)
 
 
-def _datasets(dataset, name):
+def datasets_of(dataset, name):
     """Yield the datasets inside wrappers such as ``RepeatDataset``."""
     if 'dataset' in dataset:
-        yield from _datasets(dataset['dataset'], f'{name}.dataset')
+        yield from datasets_of(dataset['dataset'], f'{name}.dataset')
     elif 'datasets' in dataset:
         for i, child in enumerate(dataset['datasets']):
-            yield from _datasets(child, f'{name}.datasets.{i}')
+            yield from datasets_of(child, f'{name}.datasets.{i}')
     else:
         yield name, dataset
 

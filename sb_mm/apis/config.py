@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mmengine.config import ConfigDict
 
+from .check_data import check_severe
 from .checks import (InputError, check_checkpoint, check_data, check_weights,
                      read_config)
 from .signatures import accepted, check_settings
@@ -40,6 +41,7 @@ def prepare_train(args):
     if cfg.get('load_from'):
         check_checkpoint(cfg.load_from)
     check_data(cfg, 'train', 'val')
+    check_severe(cfg)
     check_weights(cfg.model)
     return cfg
 

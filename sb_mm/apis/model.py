@@ -35,6 +35,9 @@ def load_weights(model, checkpoint, trust=False):
         trust (bool): Whether to read a file with more than weights in it,
             which can run code. Defaults to False.
 
+    Returns:
+        dict: The checkpoint.
+
     Raises:
         InputError: If the checkpoint does not exist.
         CheckpointError: If it cannot be read.
@@ -42,4 +45,5 @@ def load_weights(model, checkpoint, trust=False):
     """
     check_checkpoint(checkpoint)
     read_safely(trust)
-    load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
+    return load_checkpoint(
+        model, checkpoint, map_location='cpu', strict=True)

@@ -1,50 +1,78 @@
-"""Predictions for pictures of one's own, by the toolboxes' inferencers."""
+"""Predictions for pictures and videos of one's own."""
 import csv
 import glob
-import json
 import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import mmcv
-import torch
-from rich.progress import track
+import numpy as np
+from rich.progress import Progress
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from ..checkpoints import read_safely
-from .checks import InputError, check_checkpoint, read_config
-from .model import load_weights
+from ..visualization.bias import BiasPictures
+from .checks import InputError
+from .predictors import build_predictor
+from .web import build_page, serve
+
+VIDEO_EXTENSIONS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v')
 
 
 def predict(config,
             checkpoint,
             inputs,
             out,
+            against=None,
+            bias=False,
             batch_size=1,
             score_thr=0.3,
+            classes=(),
+            opacity=None,
+            max_frames=None,
             device=None,
             force=False,
+            web=False,
+            port=7860,
             cfg_options=None,
             trust=False):
-    """Predict on pictures, draw and write the predictions.
+    """Predict on pictures and videos, draw and write the predictions.
 
-    ``out/pictures`` has the drawn pictures as JPEG. Beside it stands
-    ``predictions.json`` in COCO's format for a detector, ``labels`` with a map
-    of labels as PNG for each picture for a segmentor, or ``predictions.csv``
-    for a classifier.
+    ``out/pictures`` has the drawn pictures as JPEG and videos as MP4. Beside
+    it stands ``predictions.json`` in COCO's format for a detector, ``labels``
+    with a map of labels as PNG for each picture for a segmentor, or
+    ``predictions.csv`` for a classifier; ``differences.csv`` of two models;
+    ``bias`` with the bias maps.
 
     Args:
         config (str): Config file of the model.
         checkpoint (str): Its weights.
-        inputs (list[str]): Pictures, folders of pictures, and patterns.
+        inputs (list[str]): Pictures, videos, folders of pictures, patterns,
+            and cameras such as 'camera:0'.
         out (str): Folder to write to.
+        against (tuple[str, str], optional): Config and weights of a second
+            model, which is drawn beside the first and compared with it.
+            Defaults to None.
+        bias (bool): Whether to draw the bias maps of every SB block. Defaults
+            to False.
         batch_size (int): Pictures at a time. Defaults to 1.
         score_thr (float): Detections of a smaller score are left out.
             Defaults to 0.3.
+        classes (Sequence[str]): Classes to predict. Defaults to (), all.
+        opacity (float, optional): Of what is drawn over a picture, 0 to 1.
+            Defaults to None, the toolbox's.
+        max_frames (int, optional): Frames of a video or camera to take.
+            Defaults to None, all; a camera ends with Ctrl-C.
         device (str, optional): Device. Defaults to None, a GPU if there is
             one.
         force (bool): Whether to write to a folder that is not empty. Defaults
             to False.
+        web (bool): Whether to open a page on 127.0.0.1 instead, which takes
+            one picture after another. Defaults to False.
+        port (int): Its port. Defaults to 7860.
         cfg_options (dict, optional): Settings to override. Defaults to None.
         trust (bool): Whether to read a checkpoint with more than weights in
             it, which can run code. Defaults to False.
@@ -55,50 +83,80 @@ def predict(config,
 
     Raises:
         InputError: If the config, the checkpoint or a picture does not exist,
-            or ``out`` is not empty.
+            ``out`` is not empty, or an argument does not fit the model.
     """
-    cfg = read_config(config, cfg_options)
-    check_checkpoint(checkpoint)
-    files = _find(inputs)
     out = Path(out)
-    if out.exists() and any(out.iterdir()) and not force:
+    if opacity is not None and not 0 <= opacity <= 1:
+        raise InputError(f'--opacity must be 0 to 1, but is {opacity}')
+    if bool(inputs) == web:
+        raise InputError('give pictures to predict on, or --web and none')
+    sources = _find(inputs)
+    if not web and out.exists() and any(out.iterdir()) and not force:
         raise InputError(f'{out} is not empty; --force writes to it')
     read_safely(trust)
-    scope = cfg.get('default_scope')
-    if scope not in _TASKS:
-        raise InputError(f'default_scope of {config} must be one of '
-                         f'{", ".join(_TASKS)}, but is {scope}')
-    task = _TASKS[scope](cfg, checkpoint, device, out, score_thr)
-    load_weights(task.inferencer.model, checkpoint, trust)  # all of them
-    root = Path(os.path.commonpath([file.parent for file in files]))
-    rows, done, files = [], 0, iter(track(files, 'Predicting'))
-    try:
-        while chunk := list(islice(files, batch_size)):
-            images = {}
-            for file in chunk:
-                try:
-                    image = mmcv.imread(str(file))
-                except Exception:  # OpenCV's own
-                    image = None
-                if image is None:
-                    rows.append(
-                        dict(picture=str(file), status='cannot be read'))
-                else:
-                    images[file.relative_to(root)] = image
-            if images:
-                for (name, image), sample in zip(
-                        images.items(), task(list(images.values()))):
-                    task.write(name, image, sample)
-            done += len(images)
-    finally:  # what was predicted before an interruption stays
-        task.close()
-    return [dict(picture=f'{done} pictures in {out}', status='ok'), *rows]
+    options = dict(score_thr=score_thr, opacity=opacity, classes=classes)
+    models = [
+        build_predictor(config, checkpoint, device, options, cfg_options,
+                        trust)
+    ]
+    if against:
+        models.append(build_predictor(*against, device, options, None, trust))
+        if models[0].classes != models[1].classes:
+            raise InputError(f'--against {against[0]} has other classes than '
+                             f'{config}')
+    maps = BiasPictures(models[0].model) if bias else None
+    if web:
+        names = [Path(config).stem, *(Path(each).stem
+                                      for each in (against or ())[:1])]
+        serve(build_page(models, names, maps), port)
+        return []
+    out.mkdir(parents=True, exist_ok=True)
+    sink, rows, done = _Sink(out, models), [], 0
+    frames = _ahead(_read(sources, max_frames), 2 * batch_size)
+    with Progress() as progress, ThreadPoolExecutor(1) as writer:
+        bar = progress.add_task('Predicting', total=sum(
+            count for _, _, count in sources) or None)
+        pending = deque()
+        try:
+            while chunk := list(islice(frames, batch_size)):
+                good = [each for each in chunk if each[2] is not None]
+                rows += [
+                    dict(picture=str(each[0]), status='cannot be read')
+                    for each in chunk if each[2] is None
+                ]
+                images = [image for *_, image in good]
+                samples = [model(images) for model in models] if images else []
+                if maps and images:
+                    maps.write(out / 'bias', [name for _, name, _ in good])
+                for each, *predictions in zip(good, *samples):
+                    pending.append(
+                        writer.submit(sink.write, *each, predictions))
+                while len(pending) > 2 * batch_size:
+                    pending.popleft().result()
+                done += len(good)
+                progress.advance(bar, len(chunk))
+        except KeyboardInterrupt:  # how a camera ends
+            if not any(isinstance(source, int) for source, *_ in sources):
+                raise
+        finally:  # what was predicted before an interruption stays
+            for each in pending:
+                each.result()
+            sink.close()
+    text = f'{done} pictures in {out}'
+    if against:
+        text += f', {sink.differing} of them predicted differently'
+    return [dict(picture=text, status='ok'), *rows]
 
 
 def _find(inputs):
-    files = []
+    """list[tuple]: Source, its name in the output, and its number of
+    pictures."""
+    files, cameras = [], []
     for name in map(str, inputs):
         path = Path(name)
+        if name.startswith('camera:') and name[7:].isdigit():
+            cameras.append((int(name[7:]), Path(f'camera{name[7:]}'), 0))
+            continue
         if path.is_dir():
             found = sorted(
                 file for file in path.rglob('*')
@@ -107,8 +165,9 @@ def _find(inputs):
             found = [path] if path.is_file() else sorted(
                 map(Path, glob.glob(name, recursive=True)))
         if not found:
-            raise InputError(f'{name} is no picture, no folder of pictures and '
-                             f'no pattern that fits one')
+            raise InputError(f'{name} is no picture, no video, no folder of '
+                             'pictures, no camera (camera:0) and no pattern '
+                             'that fits one')
         files += [file.absolute() for file in found]
     names = {}
     for file in files:
@@ -116,135 +175,102 @@ def _find(inputs):
         if other != file:
             raise InputError(f'{other} and {file} would be written to the '
                              'same file; predict them one after the other')
-    return list(names.values())
+    root = os.path.commonpath([file.parent for file in names.values()]
+                              ) if names else '.'
+    return [(file, file.relative_to(root), 1)
+            for file in names.values()] + cameras
 
 
-class _Task:
-    """An inferencer, and what becomes of its predictions."""
-
-    def __init__(self, cfg, checkpoint, device, out, score_thr):
-        self.out, self.score_thr = out, score_thr
-        device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        self.inferencer = self.build(cfg, checkpoint, device)
-        out.mkdir(parents=True, exist_ok=True)
-
-    def path(self, folder, name, suffix):
-        path = self.out / folder / name.with_suffix(suffix)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return str(path)
-
-    def draw(self, name, image, sample, **kwargs):
-        self.inferencer.visualizer.add_datasample(
-            '', image[..., ::-1], sample.cpu(), draw_gt=False,
-            out_file=self.path('pictures', name, '.jpg'), **kwargs)
-
-    def close(self):
-        pass
-
-
-class _Detection(_Task):
-
-    def build(self, cfg, checkpoint, device):
-        from mmdet.apis import DetInferencer
-        inferencer = DetInferencer(
-            cfg, checkpoint, device, show_progress=False)
-        classes = inferencer.model.dataset_meta['classes']
-        self.coco = dict(images=[], annotations=[], categories=[
-            dict(id=i, name=name) for i, name in enumerate(classes, 1)])
-        return inferencer
-
-    def __call__(self, images):
-        return self.inferencer(
-            images, batch_size=len(images), return_datasamples=True,
-            no_save_vis=True)['predictions']
-
-    def write(self, name, image, sample):
-        from mmdet.structures.mask import encode_mask_results
-        self.draw(name, image, sample, pred_score_thr=self.score_thr)
-        height, width = image.shape[:2]
-        number = len(self.coco['images']) + 1
-        self.coco['images'].append(
-            dict(id=number, file_name=str(name), height=height, width=width))
-        found = sample.pred_instances
-        found = found[found.scores >= self.score_thr].cpu()
-        masks = encode_mask_results(
-            found.masks.numpy()) if 'masks' in found else [None] * len(found)
-        for box, score, label, mask in zip(
-                found.bboxes.tolist(), found.scores.tolist(),
-                found.labels.tolist(), masks):
-            x1, y1, x2, y2 = box
-            row = dict(
-                id=len(self.coco['annotations']) + 1,
-                image_id=number,
-                category_id=label + 1,
-                bbox=[x1, y1, x2 - x1, y2 - y1],
-                area=(x2 - x1) * (y2 - y1),
-                iscrowd=0,
-                score=score)
-            if mask is not None:
-                row['segmentation'] = dict(
-                    mask, counts=mask['counts'].decode())
-            self.coco['annotations'].append(row)
-
-    def close(self):
-        (self.out / 'predictions.json').write_text(json.dumps(self.coco))
+def _read(sources, max_frames):
+    """Yield source, name and image, None where it cannot be read."""
+    for source, name, _ in sources:
+        if not isinstance(source, int) and (source.suffix.lower()
+                                            not in VIDEO_EXTENSIONS):
+            try:
+                yield source, name, mmcv.imread(str(source))
+            except Exception:  # OpenCV's own
+                yield source, name, None
+            continue
+        video = cv2.VideoCapture(
+            source if isinstance(source, int) else str(source))
+        number = 0
+        while number != max_frames:
+            there, image = video.read()
+            if not there:
+                break
+            number += 1
+            yield source, name.with_suffix('') / f'{number:06d}.jpg', image
+        video.release()
+        if not number:
+            yield source, name, None
 
 
-class _Segmentation(_Task):
-
-    def build(self, cfg, checkpoint, device):
-        from mmseg.apis import MMSegInferencer
-        inferencer = MMSegInferencer(
-            cfg, checkpoint, device=device, show_progress=False)
-        # it takes those of Cityscapes otherwise
-        inferencer.visualizer.dataset_meta = inferencer.model.dataset_meta
-        return inferencer
-
-    def __call__(self, images):
-        samples = self.inferencer(
-            images, batch_size=len(images), return_datasamples=True)
-        return samples if isinstance(samples, list) else [samples]
-
-    def write(self, name, image, sample):
-        self.draw(name, image, sample)
-        labels = sample.pred_sem_seg.data[0].cpu().numpy()
-        mmcv.imwrite(labels.astype('uint8'), self.path('labels', name, '.png'))
+def _ahead(items, number):
+    """Yield from an iterator that goes on in a thread of its own."""
+    with ThreadPoolExecutor(1) as reader:
+        waiting = deque(
+            reader.submit(next, items, None) for _ in range(number))
+        try:
+            while (item := waiting.popleft().result()) is not None:
+                waiting.append(reader.submit(next, items, None))
+                yield item
+        finally:
+            for each in waiting:
+                each.cancel()
 
 
-class _Classification(_Task):
+class _Sink:
+    """Where predictions go: drawn pictures, files of the toolbox's format, a
+    list of differences."""
 
-    def build(self, cfg, checkpoint, device):
-        from mmpretrain.apis import ImageClassificationInferencer
-        from mmpretrain.visualization import UniversalVisualizer
-        inferencer = ImageClassificationInferencer(
-            cfg, pretrained=checkpoint, device=device)
-        inferencer.visualizer = UniversalVisualizer()
-        self.file = None
-        return inferencer
+    def __init__(self, out, models):
+        self.out, self.models = out, models
+        self.differing, self.videos, self.list = 0, {}, None
+        models[0].open(out)
 
-    def __call__(self, images):
-        return self.inferencer(
-            images, batch_size=len(images), return_datasamples=True)
-
-    def write(self, name, image, sample):
-        classes = self.inferencer.classes
-        self.inferencer.visualizer.visualize_cls(
-            image[..., ::-1], sample.cpu(), classes=classes, draw_gt=False,
-            out_file=self.path('pictures', name, '.jpg'))
-        if self.file is None:
-            self.file = open(self.out / 'predictions.csv', 'w', newline='')
-            self.writer = csv.writer(self.file)
-            self.writer.writerow(['picture', 'label', 'class', 'score'])
-        label = sample.pred_score.argmax().item()
-        self.writer.writerow([
-            name, label, classes[label] if classes else '',
-            round(sample.pred_score[label].item(), 6)
+    def write(self, source, name, image, predictions):
+        self.models[0].write(name, image, predictions[0])
+        drawn = [
+            model.draw(image.copy(), sample)
+            for model, sample in zip(self.models, predictions)
+        ]
+        # MMPreTrain's pictures are larger
+        height = max(each.shape[0] for each in drawn)
+        drawn = np.hstack([
+            cv2.copyMakeBorder(each, 0, height - each.shape[0], 0, 0,
+                               cv2.BORDER_CONSTANT) for each in drawn
         ])
+        if isinstance(source, int) or (source.suffix.lower()
+                                       in VIDEO_EXTENSIONS):
+            self._write_frame(source, name.parent, drawn)
+        else:
+            mmcv.imwrite(drawn, self.models[0].path('pictures', name, '.jpg'))
+        if len(predictions) == 2:
+            self._write_difference(
+                name, self.models[0].difference(*predictions))
+
+    def _write_frame(self, source, name, drawn):
+        if source not in self.videos:
+            rate = 25. if isinstance(source, int) else cv2.VideoCapture(
+                str(source)).get(cv2.CAP_PROP_FPS)
+            self.videos[source] = cv2.VideoWriter(
+                self.models[0].path('pictures', name, '.mp4'),
+                cv2.VideoWriter_fourcc(*'mp4v'), rate or 25.,
+                drawn.shape[1::-1])
+        self.videos[source].write(np.ascontiguousarray(drawn))
+
+    def _write_difference(self, name, difference):
+        if self.list is None:
+            self.list = open(self.out / 'differences.csv', 'w', newline='')
+            self.writer = csv.writer(self.list)
+            self.writer.writerow(['picture', *difference])
+        if any(difference.values()):
+            self.differing += 1
+            self.writer.writerow([name, *difference.values()])
 
     def close(self):
-        if self.file:
-            self.file.close()
-
-
-_TASKS = dict(
-    mmdet=_Detection, mmseg=_Segmentation, mmpretrain=_Classification)
+        self.models[0].close()
+        for video in self.videos.values():
+            video.release()
+        if self.list:
+            self.list.close()

@@ -1,3 +1,4 @@
 from .channels_last_hook import ChannelsLastHook, to_channels_last
+from .same_start_hook import SameStartHook
 
-__all__ = ['ChannelsLastHook', 'to_channels_last']
+__all__ = ['ChannelsLastHook', 'SameStartHook', 'to_channels_last']

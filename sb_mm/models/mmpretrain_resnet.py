@@ -6,7 +6,8 @@ from mmpretrain.models.backbones.resnext import Bottleneck as NeXtBottleneck
 from mmpretrain.models.backbones.resnext import ResNeXt
 from mmpretrain.registry import MODELS
 
-from .residual_block import SBBasicBlockMixin, SBBottleneckMixin
+from .residual_block import (PluginBottleneckMixin, SBBasicBlockMixin,
+                             SBBottleneckMixin)
 from .sb_resnet import SBResNetMixin
 
 
@@ -14,40 +15,99 @@ class SBBasicBlock(SBBasicBlockMixin, BasicBlock):
     """MMPreTrain's basic block with SB."""
 
 
-class SBBottleneck(SBBottleneckMixin, Bottleneck):
+class PluginBottleneck(PluginBottleneckMixin, Bottleneck):
+    """MMPreTrain's bottleneck with plugins."""
+
+
+class SBBottleneck(SBBottleneckMixin, PluginBottleneck):
     """MMPreTrain's bottleneck with SB."""
 
 
-class SBNeXtBottleneck(SBBottleneckMixin, NeXtBottleneck):
+class PluginNeXtBottleneck(PluginBottleneckMixin, NeXtBottleneck):
+    """MMPreTrain's ResNeXt bottleneck with plugins."""
+
+
+class SBNeXtBottleneck(SBBottleneckMixin, PluginNeXtBottleneck):
     """MMPreTrain's ResNeXt bottleneck with SB."""
 
 
+class PluginsMixin:
+    """Gives MMPreTrain's ResNets the ``plugins`` of the other toolboxes.
+
+    So a classifier can be trained with the plugins that a detector or a
+    segmentor starts with.
+
+    Args:
+        plugins (list[dict], optional): Plugins of the bottlenecks as in
+            :class:`mmdet.models.backbones.ResNet`: ``cfg``, ``position`` and
+            ``stages``, a bool for each stage, by default all. Defaults to
+            None.
+        **kwargs: Those of the ResNet.
+
+    Raises:
+        ValueError: If ``stages`` has not one bool for each stage, or the
+            blocks are basic blocks, which have no place for plugins.
+    """
+
+    #: Block with plugins for each plain block.
+    plugin_blocks = {
+        Bottleneck: PluginBottleneck,
+        NeXtBottleneck: PluginNeXtBottleneck
+    }
+
+    def __init__(self, depth, num_stages=4, plugins=None, **kwargs):
+        for plugin in plugins or ():
+            stages = plugin.get('stages', (True, ) * num_stages)
+            if len(stages) != num_stages:
+                raise ValueError(
+                    f'plugins: stages must have one bool for each of the '
+                    f'{num_stages} stages (num_stages), but got {stages!r}')
+        self.plugins = plugins or ()
+        super().__init__(depth=depth, num_stages=num_stages, **kwargs)
+
+    def make_res_layer(self, block, **kwargs):
+        """Pack the blocks of the next stage into a ``ResLayer``."""
+        stage = len(self.res_layers)
+        plugins = [
+            plugin for plugin in self.plugins
+            if 'stages' not in plugin or plugin['stages'][stage]
+        ]
+        if plugins:
+            block = self.plugin_blocks.get(block, block)
+            if not issubclass(block, PluginBottleneckMixin):
+                raise ValueError(f'plugins: {block.__name__} takes none, '
+                                 'bottlenecks do (depth 50 and more)')
+            kwargs['plugins'] = plugins
+        return super().make_res_layer(block=block, **kwargs)
+
+
 @MODELS.register_module()
-class SBResNet(SBResNetMixin, ResNet):
-    """ResNet with SB, see :class:`SBResNetMixin` for the arguments."""
+class SBResNet(SBResNetMixin, PluginsMixin, ResNet):
+    """ResNet with SB, see :class:`SBResNetMixin` and :class:`PluginsMixin` for
+    the arguments."""
     sb_blocks = {BasicBlock: SBBasicBlock, Bottleneck: SBBottleneck}
 
 
 @MODELS.register_module()
-class SBResNetV1c(SBResNetMixin, ResNetV1c):
+class SBResNetV1c(SBResNetMixin, PluginsMixin, ResNetV1c):
     """ResNetV1c with SB, see :class:`SBResNetMixin` for the arguments."""
     sb_blocks = SBResNet.sb_blocks
 
 
 @MODELS.register_module()
-class SBResNetV1d(SBResNetMixin, ResNetV1d):
+class SBResNetV1d(SBResNetMixin, PluginsMixin, ResNetV1d):
     """ResNetV1d with SB, see :class:`SBResNetMixin` for the arguments."""
     sb_blocks = SBResNet.sb_blocks
 
 
 @MODELS.register_module()
-class SBResNeXt(SBResNetMixin, ResNeXt):
+class SBResNeXt(SBResNetMixin, PluginsMixin, ResNeXt):
     """ResNeXt with SB, see :class:`SBResNetMixin` for the arguments."""
     sb_blocks = {NeXtBottleneck: SBNeXtBottleneck}
 
 
 @MODELS.register_module()
-class SBResNet_CIFAR(SBResNetMixin, ResNet_CIFAR):
+class SBResNet_CIFAR(SBResNetMixin, PluginsMixin, ResNet_CIFAR):
     """ResNet for images of 32x32 with SB.
 
     Beside the depths of MMPreTrain's own, with its arguments, it has the

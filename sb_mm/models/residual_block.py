@@ -4,6 +4,7 @@ The classes here are mixins over the blocks of a toolbox. All toolboxes name
 the layers of their blocks alike: ``conv1``, ``norm1``, ``conv2``, …
 """
 import torch
+from mmcv.cnn import build_plugin_layer
 from torch.utils.checkpoint import checkpoint
 
 from .maps_reader import read_maps
@@ -11,7 +12,38 @@ from .plain_weights import read_plain_weights
 from .spatial_bias import SpatialBias
 
 
-class SBBlockMixin:
+class ResidualMixin:
+    """The way through a residual block, but for its own ``_inner_forward``."""
+
+    def forward(self, x):
+        """Compute the block.
+
+        Args:
+            x (Tensor): Shape (N, inplanes, H, W).
+
+        Returns:
+            Tensor: Shape (N, planes * expansion, H', W').
+        """
+        if self.with_cp and x.requires_grad:
+            out = checkpoint(self._inner_forward, x, use_reentrant=False)
+        else:
+            out = self._inner_forward(x)
+        return self.relu(out)
+
+    def _add_identity(self, out, x):
+        identity = x if self.downsample is None else self.downsample(x)
+        if hasattr(self, 'drop_path'):  # MMPreTrain's blocks
+            out = self.drop_path(out)
+        out += identity
+        return out
+
+    def _forward_plugins(self, x, position):
+        for name in getattr(self, f'after_conv{position}_plugin_names', ()):
+            x = getattr(self, name)(x)
+        return x
+
+
+class SBBlockMixin(ResidualMixin):
     """What the two kinds of SB block have in common.
 
     Args:
@@ -74,28 +106,6 @@ class SBBlockMixin:
         self.extended = read_plain_weights(self, state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
-    def forward(self, x):
-        """Compute the block.
-
-        Args:
-            x (Tensor): Shape (N, inplanes, H, W).
-
-        Returns:
-            Tensor: Shape (N, planes * expansion, H', W').
-        """
-        if self.with_cp and x.requires_grad:
-            out = checkpoint(self._inner_forward, x, use_reentrant=False)
-        else:
-            out = self._inner_forward(x)
-        return self.relu(out)
-
-    def _add_identity(self, out, x):
-        identity = x if self.downsample is None else self.downsample(x)
-        if hasattr(self, 'drop_path'):  # MMPreTrain's blocks
-            out = self.drop_path(out)
-        out += identity
-        return out
-
 
 class SBBasicBlockMixin(SBBlockMixin):
     """Basic block with SB.
@@ -142,7 +152,47 @@ class SBBottleneckMixin(SBBlockMixin):
         out = self._forward_plugins(out, 3)
         return self._add_identity(out, x)
 
-    def _forward_plugins(self, x, position):
-        for name in getattr(self, f'after_conv{position}_plugin_names', ()):
-            x = getattr(self, name)(x)
-        return x
+
+class PluginBottleneckMixin(ResidualMixin):
+    """Bottleneck that takes plugins, where the toolbox's own does not.
+
+    Args:
+        plugins (list[dict]): Plugins, each with ``cfg`` and the ``position``
+            'after_conv1', 'after_conv2' or 'after_conv3'. Defaults to ().
+
+    Raises:
+        ValueError: If the position is another one.
+    """
+
+    def __init__(self, *args, plugins=(), **kwargs):
+        super().__init__(*args, **kwargs)
+        channels = dict(
+            after_conv1=self.mid_channels,
+            after_conv2=self.mid_channels,
+            after_conv3=self.out_channels)
+        names = {position: [] for position in channels}
+        for plugin in plugins:
+            position, cfg = plugin['position'], dict(plugin['cfg'])
+            if position not in channels:
+                raise ValueError(f'plugins: position must be one of '
+                                 f'{", ".join(channels)}, but is {position!r}')
+            name, layer = build_plugin_layer(
+                cfg,
+                postfix=cfg.pop('postfix', ''),
+                in_channels=channels[position])
+            if hasattr(self, name):
+                raise ValueError(f'plugins: there are two {name} in a block; '
+                                 'give each a postfix')
+            self.add_module(name, layer)
+            names[position].append(name)
+        for position in channels:
+            setattr(self, f'{position}_plugin_names', names[position])
+
+    def _inner_forward(self, x):
+        out = self.relu(self.norm1(self.conv1(x)))
+        out = self._forward_plugins(out, 1)
+        out = self.relu(self.norm2(self.conv2(out)))
+        out = self._forward_plugins(out, 2)
+        out = self.norm3(self.conv3(out))
+        out = self._forward_plugins(out, 3)
+        return self._add_identity(out, x)

@@ -2,6 +2,7 @@
 from itertools import groupby
 from pathlib import Path
 
+import mmcv
 import numpy as np
 import torch
 from mmengine.dataset import Compose, pseudo_collate
@@ -81,12 +82,8 @@ def show_bias(config,
             continue
         inputs = model.data_preprocessor(data)['inputs']
         maps, effects = _measure(model.backbone, blocks, inputs)
-        picture = _picture(inputs[0])
-        for stage, names in groupby(blocks, lambda name: name.split('.')[0]):
-            visualizer.add_image(
-                f'{Path(path).stem}_{stage}',
-                _draw(picture, {name: maps[name] for name in names}, effects),
-                step)
+        for stage, picture in _stages(inputs[0], maps, effects):
+            visualizer.add_image(f'{Path(path).stem}_{stage}', picture, step)
         visualizer.add_scalars(
             {f'effect/{name}': value for name, value in effects.items()}, step)
         rows += [{
@@ -99,6 +96,58 @@ def show_bias(config,
     visualizer.close()
     write_table(rows, out)
     return rows
+
+
+class BiasPictures:
+    """Draws the bias maps for what a model is given.
+
+    Args:
+        model (nn.Module): Model with SB blocks.
+
+    Raises:
+        ValueError: If it has none.
+    """
+
+    def __init__(self, model):
+        self.backbone, self.blocks = model.backbone, _sb_blocks(model.backbone)
+        if not self.blocks:
+            raise ValueError('the model has no SB block, whose maps could be '
+                             'drawn')
+        self.backbone.register_forward_pre_hook(self._keep)
+        self.kept = True
+
+    def _keep(self, _, args):
+        if self.kept is not None:
+            self.inputs = args[0]
+
+    def draw(self):
+        """Yield the pictures of the last batch: for each image a dict of
+        stages and RGB pictures."""
+        inputs, self.kept = self.inputs, None
+        for image in inputs:
+            maps, effects = _measure(self.backbone, self.blocks, image[None])
+            yield dict(_stages(image, maps, effects))
+        self.kept = True
+
+    def write(self, folder, names):
+        """Write the pictures of the last batch.
+
+        Args:
+            folder (Path): Folder.
+            names (list[Path]): Name of each image.
+        """
+        for name, stages in zip(names, self.draw()):
+            for stage, picture in stages.items():
+                path = (folder / name).with_name(f'{name.stem}_{stage}.jpg')
+                mmcv.imwrite(mmcv.rgb2bgr(picture), str(path))
+
+
+def _stages(image, maps, effects):
+    """Yield name and picture of every stage."""
+    picture = _picture(image)
+    for stage, names in groupby(maps, lambda name: name.split('.')[0]):
+        yield stage, _draw(picture, {name: maps[name] for name in names},
+                           effects)
 
 
 def _sb_blocks(backbone):
@@ -136,13 +185,13 @@ def _measure(backbone, blocks, inputs):
             lambda _, args, out: torch.zeros_like(out))
         effects[name] = ((y - block(x)).norm() / y.norm()).item()
         hook.remove()
-    return maps, effects
+    return {name: maps[name] for name in blocks}, effects
 
 
 def _picture(x):
     """What imshow takes, of a normalised image of shape (3, H, W)."""
     x = x.permute(1, 2, 0)
-    return ((x - x.min()) / (x.max() - x.min())).numpy()
+    return ((x - x.min()) / (x.max() - x.min())).cpu().numpy()
 
 
 def _draw(picture, maps, effects):
@@ -160,7 +209,7 @@ def _draw(picture, maps, effects):
         for i, (axis, value) in enumerate(zip(line[1:], values)):
             axis.imshow(grey, cmap='gray')
             shown = axis.imshow(
-                value.numpy(),
+                value.cpu().numpy(),
                 cmap='viridis',
                 vmin=0,
                 vmax=top,

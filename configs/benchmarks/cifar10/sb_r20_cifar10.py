@@ -1,0 +1,2 @@
+_base_ = './r20_cifar10.py'
+model = dict(backbone=dict(sb_stages=(True, True, True)))

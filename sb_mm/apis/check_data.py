@@ -1,0 +1,200 @@
+"""Whether labelled pictures are what a config takes them for."""
+import hashlib
+import os
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import mmcv
+import numpy as np
+from mmengine.registry import DATASETS, VISUALIZERS, init_default_scope
+from rich.progress import track
+
+from ..visualization.contact_sheet import contact_sheet
+from .checks import InputError, check_data as check_paths
+from .checks import datasets_of, read_config
+from .errors import describe
+from .labelled_data import Coco, Folders, Maps, Unknown
+from .signatures import check_settings
+
+_SHOWN = 20  # of a kind
+
+
+def check_data(config, out=None, jobs=None, cfg_options=None):
+    """Check the training and validation data of a config.
+
+    Every annotation has its image and the reverse; images can be read and
+    have the size that is written; boxes and masks are in their image and not
+    empty; categories are the classes of the config, in its order; labels are
+    in range; no image is in both. A contact sheet shows 16 samples after the
+    pipeline of training.
+
+    Args:
+        config (str): Config file.
+        out (str, optional): Folder for ``contact_sheet.jpg``. Defaults to
+            None, ``work_dirs/check_data/CONFIG``.
+        jobs (int, optional): Images to read at a time. Defaults to None, the
+            number of cores.
+        cfg_options (dict, optional): Settings to override. Defaults to None.
+
+    Returns:
+        list[dict]: A row for each fault, the first 20 of a kind, and for what
+        was found to be right.
+
+    Raises:
+        InputError: If a folder is missing, or a setting does not exist.
+    """
+    cfg = read_config(config, cfg_options)
+    check_settings(cfg, 'train', 'val')
+    check_paths(cfg, 'train', 'val')
+    out = Path(out or Path('work_dirs', 'check_data', Path(config).stem))
+    rows, hashes = [], defaultdict(list)
+    for phase in ('train', 'val'):
+        for data in labelled_data(cfg, phase):
+            faults = [*data.severe(), *data.others()]
+            faults += _read(data, phase, hashes, jobs)
+            rows += _rows(phase, data, faults)
+    twice = [('image in training and validation', ' and '.join(
+        str(path) for _, path in same)) for same in hashes.values()
+             if len({phase for phase, _ in same}) > 1]
+    rows += _shown('both', twice)
+    try:
+        path = _draw_samples(cfg, out)
+        rows.append(dict(data='train', check='samples after the pipeline',
+                         found=str(path), status='ok'))
+    except Exception as error:  # of the pipeline, which is what is checked
+        rows.append(dict(data='train', check='samples after the pipeline',
+                         found=describe(error), status='fault'))
+    return rows
+
+
+def labelled_data(cfg, phase):
+    """Yield the annotations of the datasets of a config.
+
+    Args:
+        cfg (Config): Config.
+        phase (str): 'train', 'val' or 'test'.
+
+    Yields:
+        Coco, Maps, Folders or Unknown: One for each dataset.
+    """
+    loader = cfg.get(f'{phase}_dataloader')
+    if not loader:
+        return
+    with DATASETS.switch_scope_and_registry(
+            cfg.get('default_scope')) as registry:
+        for name, dataset in datasets_of(loader['dataset'],
+                                         f'{phase}_dataloader.dataset'):
+            names = {base.__name__ for base in
+                     registry.get(dataset['type']).__mro__}
+            kind = (
+                Coco if 'CocoDataset' in names else
+                Maps if 'BaseSegDataset' in names else
+                Folders if 'CustomDataset' in names else None)
+            if kind is None or dataset.get('backend_args'):
+                yield Unknown(f'{name}, {dataset["type"]}')
+            else:
+                yield kind(
+                    registry.build(dict(dataset, lazy_init=True, pipeline=[])))
+
+
+def check_severe(cfg):
+    """Refuse what training would pass over in silence or end in later, as far
+    as it shows without the images being read.
+
+    Args:
+        cfg (Config): Config of a training run.
+
+    Raises:
+        InputError: If there is such a fault.
+    """
+    for phase in ('train', 'val'):
+        for data in labelled_data(cfg, phase):
+            faults = list(data.severe())
+            if faults:
+                kind, where = faults[0]
+                raise InputError(
+                    f'{phase}: {kind}: {where}' +
+                    (f', and {len(faults) - 1} more' if faults[1:] else '') +
+                    '. tools/check_data.py names them all')
+
+
+def _read(data, phase, hashes, jobs):
+    files = [path for path in data.files if path.is_file()]
+
+    def read(path):
+        try:
+            digest = hashlib.sha1(path.read_bytes()).digest()
+            return path, digest, list(data.read(path))
+        except (OSError, SyntaxError, ValueError) as error:  # of Pillow
+            return path, None, [('file that cannot be read',
+                                 f'{path}: {error}')]
+
+    with ThreadPoolExecutor(jobs or len(os.sched_getaffinity(0))) as pool:
+        for path, digest, faults in track(
+                pool.map(read, files), f'Reading {phase}', total=len(files)):
+            if digest:
+                hashes[digest].append((phase, path))
+            yield from faults
+
+
+def _rows(phase, data, faults):
+    rows = _shown(phase, faults)
+    rows.append(dict(data=phase, check='images', found=f'{len(data.files):,}',
+                     status='ok'))
+    counts = data.counts()
+    total = sum(counts.values()) or 1
+    for name, number in counts.items():
+        rows.append(
+            dict(data=phase, check=f'{data.unit} of {name}',
+                 found=f'{number:,} ({100 * number / total:.1f} %)',
+                 status='ok' if number or phase != 'train' else 'nothing to '
+                 'learn from'))
+    return rows
+
+
+def _shown(phase, faults):
+    kinds = defaultdict(list)
+    for kind, where in faults:
+        kinds[kind].append(where)
+    rows = []
+    for kind, places in kinds.items():
+        places[_SHOWN:] = [f'… and {len(places) - _SHOWN:,} more'
+                           ] if places[_SHOWN:] else []
+        rows += [
+            dict(data=phase, check=kind, found=where, status='fault')
+            for where in places
+        ]
+    return rows
+
+
+def _draw_samples(cfg, out, number=16):
+    init_default_scope(cfg.get('default_scope'))
+    dataset = DATASETS.build(cfg.train_dataloader['dataset'])
+    visualizer = VISUALIZERS.build({
+        **cfg.get('visualizer', dict(type='Visualizer')),
+        'name': f'samples of {out}', 'vis_backends': []
+    })
+    visualizer.dataset_meta = dataset.metainfo
+    pictures = []
+    chosen = np.linspace(0, len(dataset) - 1, min(number, len(dataset)))
+    for index in chosen.astype(int).tolist():
+        sample = dataset[index]
+        objects = sample['data_samples'].get('gt_instances')
+        if hasattr(objects, 'bboxes'):  # the visualizer wants a tensor
+            objects.bboxes = getattr(objects.bboxes, 'tensor', objects.bboxes)
+        image = sample['inputs'].permute(1, 2, 0).numpy()[..., ::-1]
+        name = Path(sample['data_samples'].get('img_path') or str(index)).name
+        draw = dict(image=np.ascontiguousarray(image),
+                    data_sample=sample['data_samples'])
+        if hasattr(visualizer, 'visualize_cls'):  # MMPreTrain's
+            drawn = visualizer.visualize_cls(
+                **draw, classes=dataset.metainfo.get('classes'))
+        else:
+            visualizer.add_datasample(name, **draw, draw_pred=False)
+            drawn = visualizer.get_image()
+        pictures.append((name, mmcv.rgb2bgr(drawn)))
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / 'contact_sheet.jpg'
+    contact_sheet(pictures, path)
+    return path

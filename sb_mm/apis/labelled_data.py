@@ -1,0 +1,260 @@
+"""What can be wrong with labelled pictures, in the formats of the toolboxes.
+
+Each class here reads the annotations of one dataset of a config, and yields
+what is wrong as ``(kind, where)``.
+"""
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from mmengine.fileio import load
+from PIL import Image
+from pycocotools import mask as mask_utils
+from torchvision.datasets.folder import IMG_EXTENSIONS
+
+
+class Coco:
+    """Annotations in COCO's format.
+
+    Args:
+        dataset (BaseDataset): The dataset, not loaded.
+    """
+    unit = 'objects'
+
+    def __init__(self, dataset):
+        self.classes = dataset.metainfo.get('classes') or ()
+        self.folder = Path(dataset.data_prefix.get('img', ''))
+        data = load(dataset.ann_file)
+        self.ann_file, self.data = dataset.ann_file, data
+        self.images = {image['id']: image for image in data['images']}
+        self.files = {
+            self.folder / image['file_name']: image for image in data['images']
+        }
+        self.names = {cat['id']: cat['name'] for cat in data['categories']}
+
+    def counts(self):
+        """Counter: Objects of each class."""
+        counts = Counter({name: 0 for name in self.classes})
+        for ann in self.data['annotations']:
+            counts[self.names.get(ann['category_id'])] += 1
+        return Counter({name: counts[name] for name in self.classes})
+
+    def severe(self):
+        """Yield what does not need the images to be read."""
+        there = [name for name in self.names.values() if name in self.classes]
+        for name in self.classes:
+            if name not in there:
+                yield ('category that is missing',
+                       f'{self.ann_file} has no {name!r}; it has '
+                       f'{", ".join(map(str, list(self.names.values())[:10]))}')
+        wanted = [name for name in self.classes if name in there]
+        if there != wanted:
+            yield ('categories in another order',
+                   f'{self.ann_file} has {", ".join(there[:8])}, the config '
+                   f'{", ".join(wanted[:8])}; labels follow the file, so bring '
+                   'the classes of the config into its order')
+        for path in self.files:
+            if not path.is_file():
+                yield 'image that is not there', str(path)
+        for ann in self.data['annotations']:
+            where = f'annotation {ann.get("id")}'
+            if ann['image_id'] not in self.images:
+                yield ('annotation of an unknown image',
+                       f'{where}, image_id {ann["image_id"]}')
+            if ann['category_id'] not in self.names:
+                yield ('annotation of an unknown category',
+                       f'{where}, category_id {ann["category_id"]}')
+
+    def others(self):
+        """Yield what is wrong with images and annotations apart from what
+        :meth:`severe` has."""
+        ids = Counter(ann.get('id') for ann in self.data['annotations'])
+        for number, times in ids.items():
+            if times > 1:
+                yield 'id that is not unique', f'{number}, {times} annotations'
+        yield from _without_annotation(self.folder, self.files)
+        for ann in self.data['annotations']:
+            image = self.images.get(ann['image_id'])
+            if image is None:
+                continue
+            where = f'{image["file_name"]}, annotation {ann.get("id")}'
+            x, y, w, h = ann['bbox']
+            if not (w > 0 and h > 0):
+                yield 'box that is empty', f'{where}, {ann["bbox"]}'
+            elif (x < -1 or y < -1 or x + w > image['width'] + 1
+                  or y + h > image['height'] + 1):
+                yield ('box outside its image', f'{where}, {ann["bbox"]} in '
+                       f'{image["width"]}×{image["height"]}')
+            reason = _wrong_mask(ann.get('segmentation'), image)
+            if reason:
+                yield 'mask that is not valid', f'{where}, {reason}'
+
+    def read(self, path):
+        """Yield what is wrong with an image once it is read.
+
+        Args:
+            path (Path): Its file.
+        """
+        given = self.files[path]
+        width, height = _open(path).size
+        if (width, height) != (given['width'], given['height']):
+            yield ('size that is not the one written', f'{path} is {width}×'
+                   f'{height}, written is {given["width"]}×{given["height"]}')
+
+
+class Maps:
+    """Maps of labels in a folder beside that of the images."""
+    unit = 'pixels'
+
+    def __init__(self, dataset):
+        self.classes = dataset.metainfo.get('classes') or ()
+        self.dataset = dataset
+        rows = dataset.load_data_list()
+        self.files = {
+            Path(row['img_path']): Path(row['seg_map_path']) for row in rows
+        }
+        self.pixels = Counter({name: 0 for name in self.classes})
+
+    def counts(self):
+        """Counter: Pixels of each class, of the maps that were read."""
+        return self.pixels
+
+    def severe(self):
+        """Yield what does not need the images to be read."""
+        for image, labels in self.files.items():
+            if not image.is_file():
+                yield 'image that is not there', str(image)
+            if not labels.is_file():
+                yield 'map of labels that is not there', f'{labels} of {image}'
+
+    def others(self):
+        """Yield maps without an image."""
+        folder = Path(self.dataset.data_prefix.get('seg_map_path') or '.')
+        if folder.is_dir() and not Path(self.dataset.ann_file or '').is_file():
+            known = set(self.files.values())
+            for path in sorted(
+                    folder.rglob(f'*{self.dataset.seg_map_suffix}')):
+                if path not in known:
+                    yield 'map of labels without an image', str(path)
+
+    def read(self, path):
+        """Yield what is wrong with an image and its map once they are
+        read."""
+        image, labels = _open(path), self.files[path]
+        if not labels.is_file():
+            return
+        found = np.asarray(_open(labels))
+        if found.ndim != 2:
+            yield ('map of labels that has colours',
+                   f'{labels} has {found.shape[2]} channels, one is wanted')
+            return
+        if found.shape != (image.height, image.width):
+            yield ('size that is not that of the image', f'{labels} is '
+                   f'{found.shape[1]}×{found.shape[0]}, the image is '
+                   f'{image.width}×{image.height}')
+        first = int(self.dataset.reduce_zero_label)
+        values, numbers = np.unique(found, return_counts=True)
+        for value, number in zip(values.tolist(), numbers.tolist()):
+            label = value - first
+            if 0 <= label < len(self.classes):
+                self.pixels[self.classes[label]] += number
+            elif label >= 0 and value != self.dataset.ignore_index:
+                yield ('label out of range', f'{labels} has {value} in '
+                       f'{number} pixels; {first} to '
+                       f'{len(self.classes) - 1 + first} and '
+                       f'{self.dataset.ignore_index} are allowed')
+
+
+class Folders:
+    """Images with one label each, by their folder or by a file."""
+    unit = 'images'
+
+    def __init__(self, dataset):
+        dataset.full_init()
+        self.classes = dataset.metainfo.get('classes') or ()
+        rows = [dataset.get_data_info(i) for i in range(len(dataset))]
+        self.files = {Path(row['img_path']): row.get('gt_label') for row in rows}
+
+    def counts(self):
+        """Counter: Images of each class."""
+        counts = Counter({name: 0 for name in self.classes})
+        for label in self.files.values():
+            if isinstance(label, int) and label < len(self.classes):
+                counts[self.classes[label]] += 1
+        return counts
+
+    def severe(self):
+        """Yield images that are not there."""
+        for path in self.files:
+            if not path.is_file():
+                yield 'image that is not there', str(path)
+
+    def others(self):
+        """Yield labels out of range."""
+        for path, label in self.files.items():
+            if isinstance(label, int) and not 0 <= label < len(self.classes):
+                yield 'label out of range', f'{path} has {label}'
+
+    def read(self, path):
+        """Yield nothing: an image that can be read is good."""
+        _open(path)
+        return ()
+
+
+class Unknown:
+    """A dataset of a kind that is not known here, or that is not on a local
+    disk."""
+
+    def __init__(self, name):
+        self.name, self.files = name, {}
+
+    def counts(self):
+        """dict: Nothing."""
+        return {}
+
+    def severe(self):
+        """Yield nothing."""
+        return ()
+
+    def others(self):
+        """Yield that nothing was checked."""
+        yield ('data that are not checked', f'{self.name}: only local files '
+               "in COCO's format, maps of labels and folders of classes are")
+
+
+def _open(path):
+    image = Image.open(path)
+    image.load()  # all of it, which OpenCV does not insist on
+    return image
+
+
+def _without_annotation(folder, files):
+    if folder.is_dir():
+        for path in sorted(folder.rglob('*')):
+            if path.suffix.lower() in IMG_EXTENSIONS and path not in files:
+                yield 'image without an entry', str(path)
+
+
+def _wrong_mask(mask, image):
+    """str or None: What is wrong with a mask in COCO's format."""
+    height, width = image['height'], image['width']
+    if isinstance(mask, dict):
+        if list(mask['size']) != [height, width]:
+            return f'RLE of {mask["size"]}, the image is {[height, width]}'
+        if isinstance(mask['counts'], list):
+            mask = mask_utils.frPyObjects(mask, height, width)
+        if not mask_utils.area(mask):
+            return 'empty RLE'
+    elif isinstance(mask, list):
+        if not mask:
+            return 'no polygon'
+        for polygon in mask:
+            points = np.asarray(polygon, float)
+            if points.size < 6 or points.size % 2:
+                return f'polygon of {points.size} numbers'
+            points = points.reshape(-1, 2)
+            if (points.min() < -1 or (points > [width + 1, height + 1]).any()):
+                return 'polygon outside its image'
+            x, y = points.T
+            if not abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)):
+                return 'polygon without an area'

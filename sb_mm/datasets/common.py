@@ -1,0 +1,34 @@
+"""What the converters have in common."""
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def new_folder(path):
+    """A folder that is there as a whole or not at all.
+
+    Args:
+        path (str): Where it comes to be.
+
+    Yields:
+        Path: A folder beside it, which is moved there at the end.
+
+    Raises:
+        FileExistsError: If there is something already.
+    """
+    path = Path(path)
+    if path.exists():
+        raise FileExistsError(f'{path} is there already')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        part = Path(folder, path.name)
+        part.mkdir()
+        yield part
+        shutil.move(part, path)
+
+
+def expected(found, published):
+    """str: 'ok', or how many there are of how many that were published."""
+    return 'ok' if found == published else f'{found:,} of {published:,}'

@@ -1,0 +1,151 @@
+"""tools/check_data.py finds each kind of fault, and no other."""
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+from conftest import CLS_CONFIG, DEMO, SEG_CONFIG
+
+
+@pytest.fixture
+def mine(beacons, tmp_path):
+    """A copy of the data, to do harm to."""
+    return shutil.copytree(beacons, tmp_path / 'mine')
+
+
+@pytest.fixture
+def faults(run_tool):
+
+    def run(config, options):
+        result = run_tool('check_data.py', config, '--json', '--out', 'sheet',
+                          '--cfg-options', *options)
+        assert result.returncode in (0, 1), result.stdout
+        rows = json.loads(result.stdout[result.stdout.index('[\n {'):])
+        bad = [row for row in rows if row['status'] != 'ok']
+        assert result.returncode == bool(bad)
+        return [(row['data'], row['check'], row['found']) for row in bad]
+
+    return run
+
+
+def point_to(options, beacons, mine):
+    return [option.replace(str(beacons), str(mine)) for option in options]
+
+
+def test_nothing_is_invented(faults, beacons, tiny, tiny_seg, tiny_cls,
+                             tmp_path):
+    for config, options in ((DEMO, tiny), (SEG_CONFIG, tiny_seg),
+                            (CLS_CONFIG, tiny_cls)):
+        assert not [
+            row for row in faults(config, options)
+            # eight scenes do not have every class
+            if row[1].split(' of ')[0] not in ('objects', 'pixels', 'images')
+        ]
+        sheet = cv2.imread(str(tmp_path / 'sheet/contact_sheet.jpg'))
+        assert sheet.shape[1] == 1152 and sheet.std() > 20
+
+
+def test_coco(faults, beacons, mine, tiny):
+    train = mine / 'annotations/instances_training.json'
+    data = json.loads(train.read_text())
+    folder = mine / 'images/training'
+    anns, images = data['annotations'], data['images']
+    anns[0]['bbox'] = [5, 5, 0, 4]
+    anns[1]['bbox'] = [50, 50, 40, 4]
+    anns[2]['segmentation'] = [[1, 1, 2, 2]]
+    anns[3]['segmentation'] = [[0, 0, 5, 5, 99, 99]]
+    anns[4]['segmentation'] = [[0, 0, 5, 5, 10, 10]]
+    anns[5]['segmentation'] = dict(size=[8, 8], counts=[64])
+    anns[6]['image_id'] = 12345
+    anns[7]['category_id'] = 77
+    anns[9]['id'] = anns[8]['id']
+    images[1]['width'] = 65
+    names = [image['file_name'] for image in images]
+    (folder / names[2]).unlink()
+    content = (folder / names[3]).read_bytes()
+    (folder / names[3]).write_bytes(content[:len(content) // 2])
+    shutil.copy(folder / names[4], folder / 'left_over.jpg')
+    shutil.copy(folder / names[5], mine / 'images/validation/00000000.jpg')
+    data['categories'] = data['categories'][::-1]
+    train.write_text(json.dumps(data))
+
+    found = faults(DEMO, point_to(tiny, beacons, mine))
+    kinds = {kind: where for _, kind, where in found}
+    for kind, where in {
+            'box that is empty': '[5, 5, 0, 4]',
+            'box outside its image': '[50, 50, 40, 4] in 64×64',
+            'annotation of an unknown image': 'image_id 12345',
+            'annotation of an unknown category': 'category_id 77',
+            'id that is not unique': '2 annotations',
+            'size that is not the one written': 'is 64×64, written is 65×64',
+            'image that is not there': names[2],
+            'file that cannot be read': names[3],
+            'image without an entry': 'left_over.jpg',
+            'image in training and validation': names[5],
+            'categories in another order': 'bring the classes of the config'
+    }.items():
+        assert where in kinds.pop(kind)
+    masks = [where for _, kind, where in found
+             if kind == 'mask that is not valid']
+    for reason in ('polygon of 4 numbers', 'polygon outside its image',
+                   'polygon without an area', 'RLE of [8, 8]'):
+        assert sum(reason in where for where in masks) == 1
+    # and those of the image whose size was changed
+    assert sum('image is [64, 65]' not in where for where in masks) == 4
+    kinds.pop('mask that is not valid')
+    # the pipeline meets the missing image too
+    kinds.pop('samples after the pipeline')
+    assert all(kind.startswith('objects of ') for kind in kinds)
+
+
+def test_training_is_refused(run_tool, beacons, mine, tiny):
+    """The quick form, before anything is built."""
+    train = mine / 'annotations/instances_training.json'
+    data = json.loads(train.read_text())
+    data['categories'] = data['categories'][::-1]
+    train.write_text(json.dumps(data))
+    result = run_tool('train.py', DEMO, '--work-dir', 'work', '--cfg-options',
+                      *point_to(tiny, beacons, mine))
+    assert result.returncode == 2
+    assert 'train: categories in another order' in result.stdout
+    assert 'tools/check_data.py names them all' in result.stdout
+
+
+def test_maps_of_labels(faults, beacons, mine, tiny_seg):
+    images = mine / 'images/training'
+    labels = mine / 'annotations/training'
+    for i, change in enumerate((
+            lambda x: np.full_like(x, 9),
+            lambda x: x[:32],
+            lambda x: np.stack([x] * 3, -1))):
+        path = str(labels / f'{i:08d}.png')
+        cv2.imwrite(path, change(cv2.imread(path, cv2.IMREAD_UNCHANGED)))
+    (labels / '00000003.png').unlink()
+    (images / '00000004.jpg').unlink()
+    found = faults(SEG_CONFIG, point_to(tiny_seg, beacons, mine))
+    kinds = {kind: where for _, kind, where in found}
+    for kind, where in {
+            'label out of range': '9 in 4096 pixels; 0 to 6 and 255',
+            'size that is not that of the image':
+            'is 64×32, the image is 64×64',
+            'map of labels that has colours': 'has 3 channels',
+            'map of labels that is not there': '00000003.png',
+            'map of labels without an image': '00000004.png'
+    }.items():
+        assert where in kinds.pop(kind)
+    kinds.pop('samples after the pipeline')  # the pipeline meets them too
+    assert all(kind.startswith('pixels of ') for kind in kinds)
+
+
+def test_many_of_a_kind(faults, beacons, mine, tiny):
+    train = mine / 'annotations/instances_training.json'
+    data = json.loads(train.read_text())
+    for ann in data['annotations']:
+        ann['bbox'][2] = -1
+    train.write_text(json.dumps(data))
+    found = [where for _, kind, where in faults(
+        DEMO, point_to(tiny, beacons, mine))
+        if kind == 'box that is empty']
+    assert len(found) == 21
+    assert found[-1] == f'… and {len(data["annotations"]) - 20} more'

@@ -1,0 +1,100 @@
+"""Differences over seeds, and the tool that asks whether context helps."""
+import json
+
+import numpy as np
+import pytest
+from conftest import CLS_CONFIG, ROOT
+from scipy import stats
+
+from sb_mm.analysis.statistics import (bootstrap, less_is_better,
+                                       paired_difference, seeds_needed,
+                                       verdict)
+
+
+def test_interval_is_that_of_the_paired_t_test():
+    draw = np.random.default_rng(0)
+    ours, theirs = draw.normal(1, 1, 7), draw.normal(0, 1, 7)
+    difference, half, number = paired_difference(
+        dict(enumerate(ours)), {**dict(enumerate(theirs)), 99: 5.})
+    test = stats.ttest_rel(ours, theirs)
+    low, high = test.confidence_interval(.95)
+    assert number == 7
+    assert (difference - half, difference + half) == pytest.approx((low, high))
+    assert (verdict(difference, half) == 'level') == (test.pvalue > .05)
+
+
+def test_verdict():
+    assert verdict(1, .9) == 'ahead' and verdict(-1, .9) == 'behind'
+    assert verdict(1, 1.1) == 'level' and verdict(1, None) == ''
+    assert verdict(1, .9, less=True) == 'behind'
+    assert less_is_better('val/loss') and less_is_better('MAE')
+    assert not less_is_better('mIoU') and not less_is_better('box AP')
+
+
+def test_one_seed_has_no_interval():
+    assert paired_difference({0: 2.}, {0: 1.}) == (1., None, 1)
+    assert paired_difference({0: 2.}, {1: 1.}) == (1., None, 0)
+
+
+def test_seeds_needed():
+    # differences of 1 ± 2: the smallest n with t(n - 1) * 2 / sqrt(n) < 1
+    half = stats.t.ppf(.975, 2) * 2 / 3**.5
+    needed = seeds_needed(1, half, 3)
+    assert stats.t.ppf(.975, needed - 1) * 2 / needed**.5 < 1
+    assert stats.t.ppf(.975, needed - 2) * 2 / (needed - 1)**.5 >= 1
+    assert seeds_needed(1e-9, half, 3) is None
+
+
+def test_bootstrap():
+    values = np.random.default_rng(1).normal(3, 1, 400)
+    low, high = bootstrap(values, np.mean)
+    half = 1.96 * values.std() / 20
+    assert low == pytest.approx(values.mean() - half, abs=.02)
+    assert high == pytest.approx(values.mean() + half, abs=.02)
+
+
+def test_context_gain(run_tool, tiny_cls, tmp_path):
+    options = [
+        option for option in tiny_cls
+        if not option.startswith(('train_cfg', 'param_sch', 'default_hooks'))
+    ]
+    (tmp_path / 'gain').mkdir()
+    (tmp_path / 'gain/iterations').write_text('4')  # the budget's, otherwise
+    args = ('context_gain.py', CLS_CONFIG, '--seeds', 0, 1, '--jobs', 2,
+            '--json', '--work-dir', 'gain', '--budget')
+    result = run_tool(*args, '60s', '--cfg-options', *options)
+    assert not result.returncode, result.stdout
+    *rows, answer = json.loads(result.stdout[result.stdout.index('[\n {'):])
+    assert [row['config'] for row in rows] == ['plain', 'sb']
+    # they differ in nothing that compare.py would name
+    assert rows[1]['differs in'] == '' and rows[0]['seeds'] == '0, 1'
+    assert answer['answer'].split(':')[0] in ('yes', 'no, it is worse',
+                                              'cannot tell')
+    assert '2 seeds, 4 iterations' in answer['answer']
+    log = (tmp_path / 'gain/sb/seed_0/output.txt').read_text()
+    assert 'tensors start as in the twin' in log
+    assert (tmp_path / 'gain/curves.png').is_file()
+
+    again = run_tool(*args, '60s', '--cfg-options', *options)  # nothing to run
+    assert json.loads(
+        again.stdout[again.stdout.index('[\n {'):])[-1] == answer
+
+
+def test_context_gain_refuses(run_tool, tmp_path):
+    config = ROOT / 'configs/comparison/maskrcnn_r50_coco.py'
+    result = run_tool('context_gain.py', config, '--budget', 'long')
+    assert result.returncode == 2 and 'such as 90s, 30min' in result.stdout
+    vit = tmp_path / 'vit.py'
+    vit.write_text("_base_ = 'mmpretrain::vision_transformer/"
+                   "vit-base-p16_32xb128-mae_in1k.py'")
+    result = run_tool('context_gain.py', vit)
+    assert result.returncode == 2
+    assert 'VisionTransformer, which has no twin with SB' in result.stdout
+
+
+def test_budget_that_is_too_little(run_tool, tiny_cls):
+    options = [option for option in tiny_cls if 'train_cfg' not in option]
+    result = run_tool('context_gain.py', CLS_CONFIG, '--budget', '1s',
+                      '--cfg-options', *options)
+    assert result.returncode == 2
+    assert '--budget 1s is too little for 6 runs' in result.stdout
