@@ -31,6 +31,7 @@ def convert_checkpoint(src,
                        to,
                        layout='toolbox',
                        config=None,
+                       new_heads=False,
                        force=False,
                        trust=False):
     """Convert a checkpoint file.
@@ -47,6 +48,8 @@ def convert_checkpoint(src,
         layout (str): 'toolbox', or 'authors' for the layout of the authors'
             published code. Defaults to 'toolbox'.
         config (str, optional): Config of the SB model, needed for 'sb'.
+        new_heads (bool): Whether to leave out the layers that tell the
+            classes apart where the config has others. Defaults to False.
         force (bool): Whether to overwrite ``dst``. Defaults to False.
         trust (bool): Whether to read a file that has more than weights in it,
             although that can run code. Defaults to False.
@@ -66,12 +69,16 @@ def convert_checkpoint(src,
         raise FileExistsError(f'{dst} exists; --force overwrites it')
     if to == 'sb' and config is None:
         raise ValueError('--to sb needs --config, the config of the SB model')
+    if to == 'plain' and new_heads:
+        raise ValueError('--new-heads goes with --to sb')
     if to == 'plain' and layout == 'authors':
         raise ValueError('--from authors goes with --to sb')
     checkpoint = read_checkpoint(src, trust)
     weights = checkpoint.get('state_dict', checkpoint)
     weights = _check_weights(weights, src)
+    meta = dict(checkpoint.get('meta') or {}, sb_mm_version=__version__)
 
+    new = []
     if to == 'plain':
         weights, blocks = to_plain(weights)
         report = f'SB taken out of {blocks} blocks'
@@ -81,13 +88,16 @@ def convert_checkpoint(src,
     elif any('.spatial_bias.' in key for key in weights):
         raise ValueError(f'{src} has SB already')
     else:
-        weights, blocks = to_sb(weights, config)
+        if new_heads:
+            weights, new = without_heads(weights, _build(config))
+            for key in ('dataset_meta', 'CLASSES', 'PALETTE', 'cfg'):
+                meta.pop(key, None)  # of the old classes
+        weights, blocks = to_sb(weights, config, {name for name, *_ in new})
         report = (f'{blocks} blocks extended by SB; their bias maps count for '
                   'nothing yet')
     dropped = sorted(
         set(checkpoint) - {'state_dict', 'meta'}
         if 'state_dict' in checkpoint else ())
-    meta = dict(checkpoint.get('meta') or {}, sb_mm_version=__version__)
 
     dst.parent.mkdir(parents=True, exist_ok=True)
     scratch = dst.with_name(f'.{dst.name}.part')
@@ -99,16 +109,67 @@ def convert_checkpoint(src,
     lines = [f'{dst}: {report}']
     if dropped:
         lines.append(f'left out: {", ".join(dropped)}')
-    return lines
+    if new_heads and not new:
+        lines.append('no layer is new: the classes are as many')
+    return lines + new_lines(new)
 
 
-def to_sb(weights, config):
+def without_heads(weights, model):
+    """Take out the layers that tell the classes apart, where the model has
+    another number of them.
+
+    Such a layer differs in its output channels alone and is in no backbone
+    and no neck.
+
+    Args:
+        weights (dict): Weights of a whole model.
+        model (nn.Module): The model that they are for.
+
+    Returns:
+        tuple[dict, list[tuple]]: The other weights; name, shape that was given
+        and shape of the model for each that is new.
+
+    Raises:
+        ValueError: If something else has another shape.
+    """
+    own = model.state_dict()
+    new = []
+    for name, value in weights.items():
+        key = name.removeprefix('module.')
+        shape = getattr(own.get(key), 'shape', value.shape)
+        if value.shape == shape or key.startswith('backbone.'):
+            continue  # the backbone itself says what does not fit
+        if (key.startswith('neck.') or len(value.shape) != len(shape)
+                or value.shape[1:] != shape[1:]):
+            raise ValueError(
+                f'{name} has the shape {tuple(value.shape)} in the checkpoint '
+                f'and {tuple(shape)} in the model, which is more than another '
+                'number of classes')
+        new.append((name, tuple(value.shape), tuple(shape)))
+    names = {name for name, *_ in new}
+    return {k: v for k, v in weights.items() if k not in names}, new
+
+
+def new_lines(new):
+    """list[str]: A line for each layer that :func:`without_heads` took out."""
+    return [f'new: {name}, {own}; the checkpoint has {given}'
+            for name, given, own in new]
+
+
+def _build(config):
+    cfg = Config.fromfile(config)
+    init_default_scope(cfg.get('default_scope'))
+    return MODELS.build(cfg.model)
+
+
+def to_sb(weights, config, new=()):
     """Weights of the SB model of a config, out of plain or SB weights.
 
     Args:
         weights (dict): Weights of the whole model, of its backbone alone, or
             of a classifier with the names of torchvision.
         config (str): Config file of the SB model.
+        new (Collection[str]): Names that are not to be there. Defaults to ().
 
     Returns:
         tuple[dict, int]: The weights of the model or the backbone, and how
@@ -118,9 +179,7 @@ def to_sb(weights, config):
     Raises:
         ValueError: If a weight is missing, left over, or of a wrong shape.
     """
-    cfg = Config.fromfile(config)
-    init_default_scope(cfg.get('default_scope'))
-    model = MODELS.build(cfg.model)
+    model = _build(config)
     head = {}
     if not any(key.startswith('backbone.') for key in weights):
         head = {k: v for k, v in weights.items() if k.startswith('fc.')}
@@ -136,10 +195,15 @@ def to_sb(weights, config):
     try:
         missing, unexpected = model.load_state_dict(weights, strict=False)
     except RuntimeError as error:  # another shape in a head
-        raise ValueError(f'the checkpoint does not fit {config}: '
-                         f'{str(error).splitlines()[1].strip()}') from error
+        raise ValueError(
+            f'the checkpoint does not fit {config}: '
+            f'{str(error).splitlines()[1].strip()} (--new-heads leaves out '
+            'the layers of other classes)') from error
     # old checkpoints lack the counters of BN
-    missing = [k for k in missing if not k.endswith('num_batches_tracked')]
+    missing = [
+        k for k in missing
+        if not k.endswith('num_batches_tracked') and k not in new
+    ]
     if missing or unexpected:
         raise ValueError(
             f'the checkpoint does not fit {config}: ' + '; '.join(
@@ -147,7 +211,7 @@ def to_sb(weights, config):
                 for what, keys in (('missing', missing), ('left over',
                                                           unexpected))
                 if keys))
-    result = model.state_dict()
+    result = {k: v for k, v in model.state_dict().items() if k not in new}
     blocks = sum(key.endswith('spatial_bias.mix.weight') for key in result)
     if not blocks:
         raise ValueError(f'the model of {config} has no SB')

@@ -81,9 +81,9 @@ def test_compare_averages_nothing_that_differs(trained, tmp_path):
     rows = compare(runs, tmp_path / 'out', shape=(64, 64))
     assert [(row['config'], row['seeds'], row['box AP'], row['Δ box AP'])
             for row in rows] == [('plain', '0, 1', '0.500 ± 0.354', ''),
-                                 ('sb', '0', '0.500', '+0.000'),
-                                 ('plain', '1', '0.100', '-0.400'),
-                                 ('plain', '1', '0.900', '+0.400')]
+                                 ('sb', '0', '0.500', '+0.250'),
+                                 ('plain', '1', '0.100', '-0.650'),
+                                 ('plain', '1', '0.900', '+0.150')]
     assert [row['status'] for row in rows
             ] == ['finished'] * 3 + ['unfinished: iter 0 of 4']
     assert rows[2]['differs in'] == 'train_dataloader.batch_size'

@@ -13,7 +13,8 @@ from sb_mm.apis.signatures import check_settings
 
 CONFIGS = sorted(
     str(path.relative_to(ROOT / 'configs'))
-    for path in (ROOT / 'configs').rglob('*.py'))
+    for path in (ROOT / 'configs').rglob('*.py')
+    if path.parent.name != '_base_')
 
 
 def find(registry, cfg):

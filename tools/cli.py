@@ -125,7 +125,7 @@ def report(rows, args):
     if args.json:
         print(json.dumps(rows, indent=1))
     else:
-        from sb_mm.analysis import print_table
+        from sb_mm.utils.table import print_table
         print_table(rows)
     statuses = [row.get('status', 'ok') for row in rows]
     sys.exit(any(status not in ('ok', 'finished') for status in statuses))

@@ -21,6 +21,11 @@ def parse_args():
         help='layout of SRC (default: toolbox)')
     parser.add_argument('--config', help='config of the SB model, for --to sb')
     parser.add_argument(
+        '--new-heads',
+        action='store_true',
+        help='for other classes than those of SRC: leave out the layers that '
+        'tell classes apart, and name them')
+    parser.add_argument(
         '--force', action='store_true', help='overwrite DST')
     parser.add_argument(
         '--trust',

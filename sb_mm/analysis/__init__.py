@@ -5,7 +5,7 @@ from .context_gain import context_gain
 from .matrix import run_matrix
 from .performance import summarize_performance
 from .receptive_field import receptive_field
-from .table import fill_tables, print_table, write_table
+from ..utils.table import fill_tables, print_table, write_table
 from .toolbox_configs import check_toolbox_configs
 
 __all__ = [

@@ -17,8 +17,8 @@ from ..allocator import allocator, reuse_memory
 from ..apis.errors import describe
 from ..engine import to_channels_last
 from .complexity import count_flops
-from .picture import marker, subplots
-from .table import write_table
+from ..utils.picture import marker, subplots
+from ..utils.table import write_table
 
 DTYPES = dict(
     float32=torch.float32, bfloat16=torch.bfloat16, float16=torch.float16)

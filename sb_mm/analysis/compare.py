@@ -6,9 +6,9 @@ from statistics import mean, stdev
 from mmengine.config import Config
 
 from .complexity import count_complexity
-from .picture import marker, subplots
+from ..utils.picture import marker, subplots
 from .statistics import less_is_better, paired_difference, verdict
-from .table import write_table
+from ..utils.table import write_table
 from .work_dirs import PERCENT, Run
 
 

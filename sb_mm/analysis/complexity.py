@@ -10,7 +10,7 @@ from mmengine.registry import MODELS, init_default_scope
 
 from ..apis.errors import describe
 from .receptive_field import receptive_field as find_receptive_field
-from .table import write_table
+from ..utils.table import write_table
 
 #: Transforms that set the size of an image, as (W, H) but for the crops.
 _SIZES = ('Resize', 'ResizeEdge', 'CenterCrop', 'RandomCrop')

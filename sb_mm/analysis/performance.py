@@ -3,7 +3,7 @@ import json
 import sys
 from pathlib import Path
 
-from .table import write_table
+from ..utils.table import write_table
 
 
 def summarize_performance(root, out=None):

@@ -11,7 +11,7 @@ from rich.progress import track
 from torch import nn
 
 from ..compat import installed_toolboxes
-from .table import write_table
+from ..utils.table import write_table
 
 
 def check_toolbox_configs(toolboxes=None, out=None):

@@ -10,7 +10,7 @@ import numpy as np
 from mmengine.registry import DATASETS, VISUALIZERS, init_default_scope
 from rich.progress import track
 
-from ..visualization.contact_sheet import contact_sheet
+from ..utils.contact_sheet import contact_sheet
 from .checks import InputError, check_data as check_paths
 from .checks import datasets_of, read_config
 from .errors import describe

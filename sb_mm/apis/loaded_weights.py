@@ -5,7 +5,8 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.registry import HOOKS
 
-from ..analysis.table import print_table
+from ..utils.table import print_table
+from ..checkpoints import new_lines, without_heads
 from ..models.residual_block import SBBlockMixin
 
 
@@ -89,6 +90,39 @@ class LoadedWeightsHook(Hook):
         """str: Which parts of the model got nothing."""
         return ('the checkpoint has no weights that fit '
                 f'{", ".join(self.empty)}')
+
+
+@HOOKS.register_module()
+class NewHeadsHook(LoadedWeightsHook):
+    """Begin a training with a model of other classes: everything but the
+    layers that tell its classes apart is loaded, and what is new is named.
+
+    The runner by itself passes over weights of another shape with a line of
+    the log.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(allow_missing=True)
+
+    def after_load_checkpoint(self, runner, checkpoint) -> None:
+        """Take the layers of other classes out of what is about to be loaded.
+
+        Args:
+            runner (Runner): The runner of the process.
+            checkpoint (dict): What is about to be loaded, changed in place.
+
+        Raises:
+            ValueError: If something else has another shape.
+        """
+        model = runner.model
+        model = model.module if is_model_wrapper(model) else model
+        weights = checkpoint.get('state_dict', checkpoint)
+        kept, new = without_heads(weights, model)
+        for name, *_ in new:
+            del weights[name]
+        for line in new_lines(new):
+            runner.logger.info(line)
+        super().after_load_checkpoint(runner, checkpoint)
 
 
 def _part(key):

@@ -14,7 +14,7 @@ from rich.progress import Progress
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from ..checkpoints import read_safely
-from ..visualization.bias import BiasPictures
+from ..visualization.bias_pictures import BiasPictures
 from .checks import InputError
 from .predictors import build_predictor
 from .web import build_page, serve

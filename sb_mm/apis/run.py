@@ -15,7 +15,7 @@ from ..checkpoints import read_safely
 from .config import newest_sound_checkpoint, prepare_test, prepare_train
 from .data_checks import CheckDataHook, name_unreadable_files
 from .errors import describe, write_traceback
-from .loaded_weights import LoadedWeightsHook
+from .loaded_weights import LoadedWeightsHook, NewHeadsHook
 
 
 class RunError(Exception):
@@ -35,6 +35,8 @@ def run_train(**flags):
     cfg = _prepare(prepare_train, flags)
     with _traceback_kept(cfg, flags):
         runner = _build_runner(cfg)
+        if cfg.get('load_from') and not cfg.get('resume'):
+            runner.register_hook(NewHeadsHook())
         try:
             runner.train()
         except KeyboardInterrupt:

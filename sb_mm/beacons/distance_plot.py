@@ -2,7 +2,7 @@
 import re
 from statistics import mean, stdev
 
-from ..analysis.picture import marker, subplots
+from ..utils.picture import marker, subplots
 
 #: Metrics that are drawn where there are any, and their titles.
 _TITLES = {

@@ -8,7 +8,7 @@ import numpy as np
 from mmengine.utils import scandir
 from rich.progress import track
 
-from ..visualization.contact_sheet import contact_sheet
+from ..utils.contact_sheet import contact_sheet
 from .common import expected, new_folder
 
 CLASSES = ('airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog',

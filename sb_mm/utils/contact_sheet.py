@@ -2,7 +2,7 @@ import math
 
 import mmcv
 
-from ..analysis.picture import subplots
+from .picture import subplots
 
 
 def contact_sheet(pictures, path, columns=4, width=2.4):

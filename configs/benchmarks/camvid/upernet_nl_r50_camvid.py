@@ -1,0 +1,8 @@
+_base_ = './upernet_r50_camvid.py'
+model = dict(
+    backbone=dict(plugins=[
+        dict(
+            cfg=dict(type='NonLocal2d'),
+            stages=(False, True, True, False),
+            position='after_conv2')
+    ]))

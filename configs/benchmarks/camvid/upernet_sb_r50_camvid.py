@@ -1,0 +1,2 @@
+_base_ = './upernet_r50_camvid.py'
+model = dict(backbone=dict(sb_stages=(True, True, True, False)))

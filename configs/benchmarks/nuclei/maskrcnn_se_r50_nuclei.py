@@ -1,0 +1,8 @@
+_base_ = './maskrcnn_r50_nuclei.py'
+model = dict(
+    backbone=dict(plugins=[
+        dict(
+            cfg=dict(type='SqueezeExcitation'),
+            stages=(True, True, True, True),
+            position='after_conv3')
+    ]))
