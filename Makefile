@@ -6,8 +6,10 @@
 # make test:     run the tests.
 # make test-slow: kill runs, and a hundred of two processes on a busy machine.
 # make test-oldest: the tests of the models on the oldest stack, with Python 3.10.
+# make types:    check the type hints by mypy.
 # make fuzz:     the tests of any input with 5,000 examples.
 # make test-memory: run them under the checks of glibc's allocator.
+# The demos print a progress bar, and the whole log with VERBOSE=1.
 # All set up .venv first. Another Python: make demo PYTHON=python3.12
 PYTHON ?= python3
 VENV ?= .venv
@@ -15,21 +17,14 @@ STACK ?= requirements/stack.txt
 ENV = set -a; [ ! -f $(VENV)/sb_mm.env ] || . $(VENV)/sb_mm.env;
 RUN = $(ENV) $(VENV)/bin/python
 
-.PHONY: demo demo-seg demo-cls beacons evidence performance test test-memory \
-	test-slow test-oldest fuzz setup lock
+.PHONY: demo demo-seg demo-cls evidence performance test test-memory \
+	test-slow test-oldest fuzz types setup lock
 
-demo: CONFIG = maskrcnn_sb_r50_beacons
-demo-seg: CONFIG = upernet_sb_r50_beacons
-demo-cls: CONFIG = sb_r50_beacons
-demo demo-seg: demo-cls
-demo demo-seg demo-cls: beacons
-	@$(RUN) tools/train.py configs/beacons/$(CONFIG).py
-	@$(RUN) tools/test.py configs/beacons/$(CONFIG).py \
-		"$$(cat work_dirs/$(CONFIG)/last_checkpoint)" \
-		--show-dir work_dirs/$(CONFIG)/pictures
-
-beacons: setup
-	@$(RUN) tools/make_beacons.py data/beacons --num-train 800 --num-val 60
+demo: TASK = detector
+demo-seg: TASK = segmentor
+demo-cls: TASK = classifier
+demo demo-seg demo-cls: setup
+	@$(RUN) tools/demo.py $(TASK) $(if $(VERBOSE),--verbose)
 
 evidence performance: setup
 	@$(ENV) PATH="$(abspath $(VENV))/bin:$$PATH" tools/$@.sh
@@ -53,6 +48,11 @@ fuzz: setup
 
 test-memory: setup
 	@LD_PRELOAD=libc_malloc_debug.so.0 MALLOC_CHECK_=3 $(MAKE) -s test
+
+# mypy on the hints of the package, in a cache of uv's
+types: setup
+	@$(VENV)/bin/uv tool run --from mypy --python $(VENV)/bin/python mypy \
+		--python-executable $(VENV)/bin/python --config-file tests/mypy.ini
 
 setup: $(VENV)/sb_mm.stamp
 

@@ -38,6 +38,8 @@ setup(
         'all': foundations + requirements(toolboxes),
         'export': ['onnx', 'onnxruntime', 'onnxscript'],
         'web': ['gradio'],
-        'test': ['pytest', 'pytest-xdist', 'hypothesis'],
+        'test': [
+            'pytest', 'pytest-xdist', 'hypothesis', 'nbclient', 'ipykernel'
+        ],
     },
 )

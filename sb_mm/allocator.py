@@ -11,7 +11,7 @@ _MALLOPT = {-4: 0, -1: 2**31 - 1, -2: 256 << 20}  # MMAP_MAX, TRIM_, TOP_PAD
 _kept = False
 
 
-def reuse_memory():
+def reuse_memory() -> bool:
     """Have glibc keep the memory of freed tensors for the next ones.
 
     By default it returns every large tensor to the system and asks for it
@@ -30,7 +30,7 @@ def reuse_memory():
     return _kept
 
 
-def allocator():
+def allocator() -> str:
     """str: Name of the allocator, such as 'glibc', 'glibc, memory reused',
     'jemalloc' or 'unknown'."""
     maps = Path('/proc/self/maps')

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlparse
+from typing import Collection, List, Optional, Tuple, Union
 
 import numpy as np
 import torch
@@ -26,14 +27,14 @@ class CheckpointError(ValueError):
     """A file that cannot be read as a checkpoint; the message says why."""
 
 
-def convert_checkpoint(src,
-                       dst,
-                       to,
-                       layout='toolbox',
-                       config=None,
-                       new_heads=False,
-                       force=False,
-                       trust=False):
+def convert_checkpoint(src: Union[str, Path],
+                       dst: Union[str, Path],
+                       to: str,
+                       layout: str = 'toolbox',
+                       config: Optional[str] = None,
+                       new_heads: bool = False,
+                       force: bool = False,
+                       trust: bool = False) -> List[str]:
     """Convert a checkpoint file.
 
     The new file has the weights and ``meta`` (classes, palette, config) of the
@@ -83,7 +84,7 @@ def convert_checkpoint(src,
         weights, blocks = to_plain(weights)
         report = f'SB taken out of {blocks} blocks'
     elif layout == 'authors':
-        weights, blocks = to_sb(from_authors(weights), config)
+        weights, blocks = to_sb(from_authors(weights), str(config))
         report = f"SB of {blocks} blocks renamed from the authors' layout"
     elif any('.spatial_bias.' in key for key in weights):
         raise ValueError(f'{src} has SB already')
@@ -92,7 +93,8 @@ def convert_checkpoint(src,
             weights, new = without_heads(weights, _build(config))
             for key in ('dataset_meta', 'CLASSES', 'PALETTE', 'cfg'):
                 meta.pop(key, None)  # of the old classes
-        weights, blocks = to_sb(weights, config, {name for name, *_ in new})
+        weights, blocks = to_sb(
+            weights, str(config), {name for name, *_ in new})
         report = (f'{blocks} blocks extended by SB; their bias maps count for '
                   'nothing yet')
     dropped = sorted(
@@ -162,7 +164,9 @@ def _build(config):
     return MODELS.build(cfg.model)
 
 
-def to_sb(weights, config, new=()):
+def to_sb(weights: dict,
+          config: str,
+          new: Collection[str] = ()) -> Tuple[dict, int]:
     """Weights of the SB model of a config, out of plain or SB weights.
 
     Args:
@@ -218,7 +222,7 @@ def to_sb(weights, config, new=()):
     return {**result, **head}, blocks
 
 
-def to_plain(weights):
+def to_plain(weights: dict) -> Tuple[dict, int]:
     """Weights of the plain model, where SB adds nothing yet.
 
     Args:
@@ -306,7 +310,9 @@ def _num_maps(reduction, mix):
     return reduction.size(0) - mix.size(2) + 1
 
 
-def read_checkpoint(path, trust=False, map_location='cpu'):
+def read_checkpoint(path: Union[str, Path],
+                    trust: bool = False,
+                    map_location: str = 'cpu') -> dict:
     """Read a checkpoint without running code that is in it.
 
     Besides weights the runner writes the history of its log, which is read
@@ -346,7 +352,7 @@ def read_checkpoint(path, trust=False, map_location='cpu'):
     return _without_stand_ins(checkpoint)
 
 
-def read_safely(trust=False):
+def read_safely(trust: bool = False) -> None:
     """Have the runner, ``init_cfg`` and everything else of mmengine read
     checkpoints by :func:`read_checkpoint`, whose errors name the file.
 

@@ -10,6 +10,6 @@ from .toolbox_configs import check_toolbox_configs
 
 __all__ = [
     'benchmark', 'check_toolbox_configs', 'compare', 'compare_complexity',
-    'context_gain', 'count_complexity', 'fill_tables', 'print_table', 'receptive_field',
-    'run_matrix', 'summarize_performance', 'write_table'
+    'context_gain', 'count_complexity', 'fill_tables', 'print_table',
+    'receptive_field', 'run_matrix', 'summarize_performance', 'write_table'
 ]

@@ -4,6 +4,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 from statistics import median
+from typing import List, Optional, Sequence, Tuple
 
 import torch
 from mmcv.cnn.utils import fuse_conv_bn
@@ -24,20 +25,20 @@ DTYPES = dict(
     float32=torch.float32, bfloat16=torch.bfloat16, float16=torch.float16)
 
 
-def benchmark(configs,
-              mode='infer',
-              sizes=((224, 224), ),
-              batch_size=1,
-              whole=False,
-              device='cpu',
-              dtype='float32',
-              channels_last=False,
-              compile=False,
-              fuse=False,
-              graph=False,
-              threads=None,
-              rounds=15,
-              out=None):
+def benchmark(configs: Sequence[str],
+              mode: str = 'infer',
+              sizes: Sequence[Tuple[int, int]] = ((224, 224), ),
+              batch_size: int = 1,
+              whole: bool = False,
+              device: str = 'cpu',
+              dtype: str = 'float32',
+              channels_last: bool = False,
+              compile: bool = False,
+              fuse: bool = False,
+              graph: bool = False,
+              threads: Optional[int] = None,
+              rounds: int = 15,
+              out: Optional[str] = None) -> List[dict]:
     """Measure the networks of configs in one process, taking turns.
 
     Every round runs each network once, in turn, so that whatever else the
@@ -305,21 +306,35 @@ def _draw(rows, path):
     rows = [row for row in rows if row['status'] == 'ok']
     sizes = list(dict.fromkeys(row['size (px)'] for row in rows))
     names = list(dict.fromkeys(row['config'] for row in rows))
-    figure, (axes, ) = subplots(1, 2, (12, .5 * len(names) + 3))
-    for i, name in enumerate(names):
-        ratios = [
-            row['ratio to the first'] for row in rows if row['config'] == name
-        ]
-        axes[0].barh([i + .8 * j / len(sizes) for j in range(len(sizes))],
-                     ratios, height=.75 / len(sizes))
-        speeds = [row['images/s'] for row in rows if row['config'] == name]
-        axes[1].plot(sizes, speeds, marker=marker(i), label=name)
-    axes[0].set_yticks([i + .4 for i in range(len(names))], names)
+    columns = 1 + (len(sizes) > 1)
+    figure, (axes, ) = subplots(
+        1, columns, (7 * columns, .35 * len(names) * len(sizes) + 2))
+    for j, size in enumerate(sizes):
+        bars = axes[0].barh(
+            [i + .8 * j / len(sizes) for i in range(len(names))], [
+                row['ratio to the first']
+                for row in rows if row['size (px)'] == size
+            ], height=.75 / len(sizes), label=f'{size} px')
+        axes[0].bar_label(bars, fmt=' %.3f', fontsize=9)
+    axes[0].set_yticks([i + .4 - .4 / len(sizes) for i in range(len(names))],
+                       names)
     axes[0].invert_yaxis()
     axes[0].axvline(1, color='black', linewidth=1)
     axes[0].set(
-        title=f'throughput to {names[0]}: {", ".join(sizes)}', xlabel='ratio')
-    axes[1].set(title='images/s by size', yscale='log')
-    axes[1].legend(fontsize='small')
-    axes[1].grid(alpha=.3)
+        title='Speed relative to the first', xlim=(0, 1.25),
+        xlabel=f'images/s over those of {names[0]} (ratio)')
+    axes[0].legend(loc='lower right')
+    if columns == 2:
+        for i, name in enumerate(names):
+            axes[1].plot(
+                sizes,
+                [row['images/s'] for row in rows if row['config'] == name],
+                marker=marker(i), label=name)
+        axes[1].set(
+            title='Speed by size', xlabel='size of the image (px)',
+            ylabel='images/s (logarithmic)', yscale='log')
+        axes[1].yaxis.set_major_formatter('{x:g}')
+        axes[1].yaxis.set_minor_formatter('{x:g}')
+        axes[1].legend(fontsize='small')
+        axes[1].grid(alpha=.3, which='both')
     figure.savefig(path)

@@ -2,6 +2,7 @@
 import re
 from pathlib import Path
 from statistics import mean, stdev
+from typing import List, Optional, Sequence, Tuple
 
 from mmengine.config import Config
 
@@ -12,7 +13,10 @@ from ..utils.table import write_table
 from .work_dirs import PERCENT, Run
 
 
-def compare(work_dirs, out=None, baseline=None, shape=None):
+def compare(work_dirs: Sequence[str],
+            out: Optional[str] = None,
+            baseline: Optional[str] = None,
+            shape: Optional[Tuple[int, int]] = None) -> List[dict]:
     """Put runs into one table, the seeds of a config in one row.
 
     Only finished runs with the same settings are averaged. The difference to
@@ -39,14 +43,14 @@ def compare(work_dirs, out=None, baseline=None, shape=None):
         FileNotFoundError: If a folder is no work dir of a training run.
         ValueError: If there is no run of the baseline.
     """
-    rows = {}
-    for run in map(Run, work_dirs):
+    found: dict = {}
+    for run in map(Run, map(Path, work_dirs)):
         settings = run.settings()
         finished = run.status == 'finished'
         key = (run.name, finished or run.path, tuple(
             sorted((k, repr(v)) for k, v in settings.items())))
-        rows.setdefault(key, []).append(run)
-    groups = list(rows.values())
+        found.setdefault(key, []).append(run)
+    groups = list(found.values())
     baseline = baseline or groups[0][0].name
     reference = next((runs for runs in groups if runs[0].name == baseline),
                      None)

@@ -1,6 +1,7 @@
 """Parameters and multiply-adds of the model of a config."""
 from math import prod
 from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import torch
 from mmengine.analysis import FlopAnalyzer
@@ -16,11 +17,11 @@ from ..utils.table import write_table
 _SIZES = ('Resize', 'ResizeEdge', 'CenterCrop', 'RandomCrop')
 
 
-def compare_complexity(configs,
-                       shape=None,
-                       receptive_field=False,
-                       out=None,
-                       cfg_options=None):
+def compare_complexity(configs: Sequence[str],
+                       shape: Optional[Tuple[int, int]] = None,
+                       receptive_field: bool = False,
+                       out: Optional[str] = None,
+                       cfg_options: Optional[dict] = None) -> List[dict]:
     """Put the complexity of the models of configs side by side.
 
     Args:
@@ -38,9 +39,10 @@ def compare_complexity(configs,
         list[dict]: The rows. A config that cannot be counted says why in its
         ``status``.
     """
-    rows, first = [], None
+    rows: List[dict] = []
+    first = None
     for config in configs:
-        row = {'config': Path(config).stem}
+        row: Dict[str, object] = {'config': Path(config).stem}
         rows.append(row)
         try:
             cfg = Config.fromfile(config)
@@ -71,7 +73,8 @@ def _field(cfg):
     return found[1] - found[0] + 1 if found else 'the whole image'
 
 
-def count_complexity(cfg, shape=None):
+def count_complexity(cfg: Config,
+                     shape: Optional[Tuple[int, int]] = None) -> Tuple[int, int, Tuple[int, int]]:
     """Count the parameters and multiply-adds of a model.
 
     For a detector the multiply-adds are those of backbone and neck; those of

@@ -2,6 +2,7 @@
 import re
 import time
 from pathlib import Path
+from typing import List, Optional, Sequence
 
 from mmengine.config import Config
 
@@ -16,12 +17,12 @@ _PILOT = 10  # iterations
 _PLAIN = ('ResNet', 'ResNetV1c', 'ResNetV1d', 'ResNeXt', 'ResNet_CIFAR')
 
 
-def context_gain(config,
-                 seeds=(0, 1, 2),
-                 budget='30min',
-                 work_dir=None,
-                 jobs=1,
-                 cfg_options=()):
+def context_gain(config: str,
+                 seeds: Sequence[int] = (0, 1, 2),
+                 budget: str = '30min',
+                 work_dir: Optional[str] = None,
+                 jobs: int = 1,
+                 cfg_options: Sequence[str] = ()) -> List[dict]:
     """Train a network without and with SB on the same short schedule, from the
     same weights, and say whether the difference is more than chance.
 

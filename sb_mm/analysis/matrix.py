@@ -4,6 +4,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import List, Optional, Sequence, Union
 
 from rich.progress import track
 
@@ -12,14 +13,14 @@ from .compare import compare
 from .work_dirs import Run
 
 
-def run_matrix(configs,
-               seeds,
-               work_dir,
-               jobs=1,
-               gpus=0,
-               cfg_options=(),
-               out=None,
-               baseline=None):
+def run_matrix(configs: Sequence[str],
+               seeds: Sequence[int],
+               work_dir: Union[str, Path],
+               jobs: int = 1,
+               gpus: int = 0,
+               cfg_options: Sequence[str] = (),
+               out: Optional[str] = None,
+               baseline: Optional[str] = None) -> List[dict]:
     """Train every config with every seed by ``tools/train.py``.
 
     What is finished is skipped and what is not is resumed, so an interrupted
@@ -28,7 +29,7 @@ def run_matrix(configs,
     Args:
         configs (list[str]): Config files.
         seeds (list[int]): Seeds.
-        work_dir (str): Folder for the work dirs, ``CONFIG/seed_N``.
+        work_dir (str or Path): Folder for the work dirs, ``CONFIG/seed_N``.
         jobs (int): Number of runs at a time, which share the CPU cores.
             Defaults to 1.
         gpus (int): GPUs of each run, by torchrun. Defaults to 0: one process,
@@ -88,7 +89,7 @@ def run_matrix(configs,
                     'seeds': path.name.removeprefix('seed_'),
                     'status': f'failed, see {path}/output.txt'
                 })
-    rows = compare(done, out or work_dir, baseline) if done else []
+    rows = compare(done, str(out or work_dir), baseline) if done else []
     return rows + failed
 
 

@@ -2,11 +2,13 @@
 import json
 import sys
 from pathlib import Path
+from typing import List, Optional, Union
 
 from ..utils.table import write_table
 
 
-def summarize_performance(root, out=None):
+def summarize_performance(root: Union[str, Path],
+                          out: Optional[str] = None) -> List[dict]:
     """Put what ``tools/benchmark.py`` wrote into one table.
 
     Args:

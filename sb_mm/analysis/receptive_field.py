@@ -1,8 +1,11 @@
 """How far a network sees."""
+from typing import Callable, Optional, Tuple
 import torch
 
 
-def receptive_field(network, width=2048, period=32):
+def receptive_field(network: Callable,
+                    width: int = 2048,
+                    period: int = 32) -> Optional[Tuple[int, int]]:
     """Find what an output can depend on, by what a NaN in the input spoils.
 
     Unlike a gradient, a NaN passes every operation whatever the weights are,

@@ -3,6 +3,7 @@ from collections import Counter
 from copy import deepcopy
 from importlib import import_module
 from pathlib import Path
+from typing import List, Optional, Sequence
 
 import torch
 from mmengine.config import Config, ConfigDict
@@ -14,7 +15,8 @@ from ..compat import installed_toolboxes
 from ..utils.table import write_table
 
 
-def check_toolbox_configs(toolboxes=None, out=None):
+def check_toolbox_configs(toolboxes: Optional[Sequence[str]] = None,
+                          out: Optional[str] = None) -> List[dict]:
     """Build the SB twin of every plain backbone that the configs of the
     toolboxes name, give it the plain one's weights and compare the outputs.
 
@@ -32,7 +34,7 @@ def check_toolbox_configs(toolboxes=None, out=None):
     """
     rows = []
     for toolbox in toolboxes or installed_toolboxes():
-        root = Path(import_module(toolbox).__file__).parent / '.mim/configs'
+        root = Path(str(import_module(toolbox).__file__)).parent / '.mim/configs'
         results, configs, examples = {}, Counter(), {}
         for path in track(sorted(root.rglob('*.py')), description=toolbox):
             if '_base_' in path.parts:

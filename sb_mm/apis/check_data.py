@@ -4,6 +4,7 @@ import os
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import List, Optional
 
 import mmcv
 import numpy as np
@@ -20,7 +21,10 @@ from .signatures import check_settings
 _SHOWN = 20  # of a kind
 
 
-def check_data(config, out=None, jobs=None, cfg_options=None):
+def check_data(config: str,
+               out: Optional[str] = None,
+               jobs: Optional[int] = None,
+               cfg_options: Optional[dict] = None) -> List[dict]:
     """Check the training and validation data of a config.
 
     Every annotation has its image and the reverse; images can be read and

@@ -2,10 +2,11 @@
 import os
 import re
 import zipfile
+from argparse import Namespace
 from copy import deepcopy
 from pathlib import Path
 
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 
 from .check_data import check_severe
 from .checks import (InputError, check_checkpoint, check_data, check_weights,
@@ -13,7 +14,7 @@ from .checks import (InputError, check_checkpoint, check_data, check_weights,
 from .signatures import accepted, check_settings
 
 
-def prepare_train(args):
+def prepare_train(args: Namespace) -> Config:
     """Read the config of a training run and apply the flags to it.
 
     Args:
@@ -46,7 +47,7 @@ def prepare_train(args):
     return cfg
 
 
-def prepare_test(args):
+def prepare_test(args: Namespace) -> Config:
     """Read the config of a test run and apply the flags to it.
 
     Args:

@@ -1,5 +1,6 @@
 """What is checked of the data while they are read."""
 import re
+from typing import Any
 
 from mmcv import transforms
 from mmengine.fileio import load
@@ -82,7 +83,8 @@ class CheckDataHook(Hook):
         } - {None}
         self.seen = set()
         for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
-            dataset = getattr(getattr(loop, 'dataloader', None), 'dataset', None)
+            loader = getattr(loop, 'dataloader', None)
+            dataset: Any = getattr(loader, 'dataset', None)
             if not hasattr(dataset, 'metainfo'):  # not built in this run
                 continue
             for part in _innermost(dataset):

@@ -1,6 +1,7 @@
 """Trained networks in files that run without this package."""
 from importlib.util import find_spec
 from pathlib import Path
+from typing import List, Optional, Tuple
 
 import torch
 from torch import nn
@@ -15,15 +16,15 @@ SUFFIXES = dict(onnx='.onnx', torchscript='.pt', exported='.pt2')
 _MULTIPLE = 32
 
 
-def export(config,
-           checkpoint,
-           format,
-           out,
-           what='model',
-           size=(224, 224),
-           dynamic=False,
-           cfg_options=None,
-           trust=False):
+def export(config: str,
+           checkpoint: str,
+           format: str,
+           out: str,
+           what: str = 'model',
+           size: Tuple[int, int] = (224, 224),
+           dynamic: bool = False,
+           cfg_options: Optional[dict] = None,
+           trust: bool = False) -> List[dict]:
     """Write a trained network to a file, read it back and compare.
 
     The network in the file takes images in RGB from 0 to 255, shape

@@ -6,6 +6,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from typing import List, Optional, Sequence, Tuple
 
 import cv2
 import mmcv
@@ -22,23 +23,23 @@ from .web import build_page, serve
 VIDEO_EXTENSIONS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v')
 
 
-def predict(config,
-            checkpoint,
-            inputs,
-            out,
-            against=None,
-            bias=False,
-            batch_size=1,
-            score_thr=0.3,
-            classes=(),
-            opacity=None,
-            max_frames=None,
-            device=None,
-            force=False,
-            web=False,
-            port=7860,
-            cfg_options=None,
-            trust=False):
+def predict(config: str,
+            checkpoint: str,
+            inputs: Sequence[str],
+            out: str,
+            against: Optional[Tuple[str, str]] = None,
+            bias: bool = False,
+            batch_size: int = 1,
+            score_thr: float = 0.3,
+            classes: Sequence[str] = (),
+            opacity: Optional[float] = None,
+            max_frames: Optional[int] = None,
+            device: Optional[str] = None,
+            force: bool = False,
+            web: bool = False,
+            port: int = 7860,
+            cfg_options: Optional[dict] = None,
+            trust: bool = False) -> List[dict]:
     """Predict on pictures and videos, draw and write the predictions.
 
     ``out/pictures`` has the drawn pictures as JPEG and videos as MP4. Beside
@@ -106,8 +107,11 @@ def predict(config,
                              f'{config}')
     maps = BiasPictures(models[0].model) if bias else None
     if web:
-        names = [Path(config).stem, *(Path(each).stem
-                                      for each in (against or ())[:1])]
+        names = [
+            f'{Path(config).stem}, {Path(weights).stem}'
+            for config, weights in [(config, checkpoint),
+                                    *([against] if against else [])]
+        ]
         serve(build_page(models, names, maps), port)
         return []
     out.mkdir(parents=True, exist_ok=True)
@@ -130,7 +134,7 @@ def predict(config,
                     maps.write(out / 'bias', [name for _, name, _ in good])
                 for each, *predictions in zip(good, *samples):
                     pending.append(
-                        writer.submit(sink.write, *each, predictions))
+                        writer.submit(sink.write, each, predictions))
                 while len(pending) > 2 * batch_size:
                     pending.popleft().result()
                 done += len(good)
@@ -228,7 +232,8 @@ class _Sink:
         self.differing, self.videos, self.list = 0, {}, None
         models[0].open(out)
 
-    def write(self, source, name, image, predictions):
+    def write(self, picture, predictions):
+        source, name, image = picture
         self.models[0].write(name, image, predictions[0])
         drawn = [
             model.draw(image.copy(), sample)

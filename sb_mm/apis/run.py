@@ -4,6 +4,7 @@ import sys
 from argparse import Namespace
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.dist import is_main_process
@@ -22,7 +23,7 @@ class RunError(Exception):
     """A run that ended in an error; the message says where."""
 
 
-def run_train(**flags):
+def run_train(**flags: Any) -> None:
     """Train as ``tools/train.py`` does.
 
     Args:
@@ -48,7 +49,7 @@ def run_train(**flags):
     _leave_process_group()
 
 
-def run_test(**flags):
+def run_test(**flags: Any) -> None:
     """Test as ``tools/test.py`` does, and print the metrics.
 
     Args:

@@ -23,6 +23,7 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Union
 
 import cv2
 import numpy as np
@@ -52,12 +53,12 @@ _RINGS = (1.6, 1.3, 1)  # outer radii of a beacon's rings, in radii of its disc
 _MIN_VISIBLE = .5  # of the area of every object
 
 
-def make_beacons(root,
-                 num_train=400,
-                 num_val=100,
-                 size=256,
-                 seed=0,
-                 cue='beacon'):
+def make_beacons(root: Union[str, Path],
+                 num_train: int = 400,
+                 num_val: int = 100,
+                 size: int = 256,
+                 seed: int = 0,
+                 cue: str = 'beacon') -> bool:
     """Write the data set, unless the same one is there already.
 
     It is written beside ``root`` and moved there when it is complete. The

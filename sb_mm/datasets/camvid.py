@@ -1,6 +1,7 @@
 """CamVid (Brostow et al., 2008) with 11 classes, as SegNet's authors split
 it."""
 from pathlib import Path
+from typing import List
 
 import mmcv
 import numpy as np
@@ -19,7 +20,7 @@ PUBLISHED = dict(train=367, val=101, test=233)
 _VOID = 11
 
 
-def convert_camvid(src, dst):
+def convert_camvid(src: str, dst: str) -> List[dict]:
     """Write CamVid as ``{images,labels}/{train,val,test}/*.png``, as
     MMSegmentation's ``BaseSegDataset`` reads it: labels 0 to 10, 255 where
     there is none.

@@ -2,6 +2,7 @@
 import pickle
 import shutil
 from pathlib import Path
+from typing import List
 
 import mmcv
 import numpy as np
@@ -18,7 +19,7 @@ _BATCHES = dict(
     train=[f'data_batch_{i}' for i in range(1, 6)], test=['test_batch'])
 
 
-def convert_cifar10(src, dst):
+def convert_cifar10(src: str, dst: str) -> List[dict]:
     """Write CIFAR-10 as ``{train,test}/CLASS/*``, as MMPreTrain's
     ``CustomDataset`` reads it.
 

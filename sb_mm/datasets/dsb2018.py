@@ -2,6 +2,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import List
 
 import mmcv
 import numpy as np
@@ -15,7 +16,7 @@ SPLITS = dict(train=.7, val=.15, test=.15)
 PUBLISHED = 664  # images of the repaired stage1_train
 
 
-def convert_dsb2018(src, dst):
+def convert_dsb2018(src: str, dst: str) -> List[dict]:
     """Write the nuclei as ``images/*.png`` and
     ``annotations/instances_{train,val,test}.json`` in COCO's format.
 

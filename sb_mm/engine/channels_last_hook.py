@@ -44,10 +44,12 @@ def to_channels_last(model: nn.Module) -> nn.Module:
     Returns:
         nn.Module: The same model.
     """
-    model.to(memory_format=torch.channels_last)
+    # PyTorch's hints lack the argument
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for module in model.modules():
         if _is_of_mmcv_ops(module) or _writes_past_its_workspace(module):
-            module.to(memory_format=torch.contiguous_format)
+            module.to(  # type: ignore[call-overload]
+                memory_format=torch.contiguous_format)
             if _make_contiguous not in module._forward_pre_hooks.values():
                 module.register_forward_pre_hook(_make_contiguous)
     return model

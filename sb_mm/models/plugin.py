@@ -45,7 +45,7 @@ class SpatialBiasPlugin(SpatialBias):
         super().init_weights()
         nn.init.zeros_(self.expansion.weight)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         """Add the bias maps to features.
 
         Args:

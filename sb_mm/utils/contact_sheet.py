@@ -1,11 +1,17 @@
 import math
+from pathlib import Path
+from typing import Sequence, Tuple, Union
 
 import mmcv
+import numpy as np
 
 from .picture import subplots
 
 
-def contact_sheet(pictures, path, columns=4, width=2.4):
+def contact_sheet(pictures: Sequence[Tuple[str, np.ndarray]],
+                  path: Union[str, Path],
+                  columns: int = 4,
+                  width: float = 2.4) -> None:
     """Write pictures side by side, each with its name above.
 
     Args:

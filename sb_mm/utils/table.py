@@ -2,6 +2,7 @@
 import csv
 import re
 from pathlib import Path
+from typing import Dict, Sequence, Union
 
 from rich.console import Console
 from rich.table import Table
@@ -17,7 +18,7 @@ def _cells(rows):
                      for row in rows]
 
 
-def print_table(rows):
+def print_table(rows: Sequence[dict]) -> None:
     """Print rows, dicts of column and value, as a table."""
     columns, lines = _cells(rows)
     table = Table(*columns)
@@ -29,7 +30,7 @@ def print_table(rows):
     console.print(table)
 
 
-def write_table(rows, folder):
+def write_table(rows: Sequence[dict], folder: Union[str, Path]) -> None:
     """Write rows to ``table.md`` and ``table.csv`` in a folder."""
     columns, lines = _cells(rows)
     folder = Path(folder)
@@ -41,7 +42,8 @@ def write_table(rows, folder):
         for line in [columns, ['---'] * len(columns), *lines]))
 
 
-def fill_tables(document, keep_missing=False):
+def fill_tables(document: Union[str, Path],
+                keep_missing: bool = False) -> Dict[str, bool]:
     """Put the tables that a document names into it.
 
     What stands between ``<!-- table: FILE -->`` and ``<!-- end -->`` is

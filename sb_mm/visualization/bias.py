@@ -1,5 +1,6 @@
 """The bias maps that a trained network adds to its blocks."""
 from pathlib import Path
+from typing import List, Optional, Sequence
 
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import VISUALIZERS
@@ -11,13 +12,13 @@ from ..apis.data_checks import DataError, name_unreadable_files
 from ..apis.model import build_model, load_weights
 
 
-def show_bias(config,
-              checkpoint,
-              images,
-              out='work_dirs/bias',
-              vis_backends=('LocalVisBackend', ),
-              cfg_options=None,
-              trust=False):
+def show_bias(config: str,
+              checkpoint: str,
+              images: Sequence[str],
+              out: str = 'work_dirs/bias',
+              vis_backends: Sequence[str] = ('LocalVisBackend', ),
+              cfg_options: Optional[dict] = None,
+              trust: bool = False) -> List[dict]:
     """Draw the bias maps of every SB block over images, and measure what the
     blocks would do without.
 

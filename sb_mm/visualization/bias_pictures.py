@@ -127,7 +127,8 @@ def _draw(picture, maps, effects):
                 alpha=.7,
                 extent=(-.5, width - .5, height - .5, -.5))
             axis.set_title(f'map {i}', fontsize=10)
-        figure.colorbar(shown, ax=line.tolist(), shrink=.8)
+        figure.colorbar(
+            shown, ax=line.tolist(), shrink=.8, label='value after the ReLU')
     for axis in axes.flat:
         axis.set_axis_off()
     figure.canvas.draw()
