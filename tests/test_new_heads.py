@@ -21,7 +21,10 @@ metainfo = dict(classes=('background', 'disc_orange'))
 train_dataloader = dict(dataset=dict(metainfo=metainfo))
 val_dataloader = dict(dataset=dict(metainfo=metainfo))
 test_dataloader = val_dataloader
-model = dict(decode_head=dict(num_classes=2), auxiliary_head=dict(num_classes=2))
+loss = dict(class_weight=[0.1, 1])
+model = dict(
+    decode_head=dict(num_classes=2, loss_decode=loss),
+    auxiliary_head=dict(num_classes=2, loss_decode=loss))
 optim_wrapper = dict(optimizer=dict(lr=0, weight_decay=0))
 """
 NEW = dict(

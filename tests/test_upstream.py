@@ -64,6 +64,8 @@ def error_of(cls, kwargs):
          stage_with_dcn=(False, True, True, True)),
 ], ids=str)
 def test_wrong_arguments_give_the_same_errors_in_the_same_order(pair, kwargs):
+    if 'plugins' in kwargs and 'mmpretrain' in pair[0].__module__:
+        return  # it has none, ours has: test_same_start.py
     plain, ours = (error_of(cls, kwargs) for cls in pair)
     assert ours == plain
 
