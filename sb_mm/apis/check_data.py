@@ -15,7 +15,8 @@ from ..utils.contact_sheet import contact_sheet
 from .checks import InputError, check_data as check_paths
 from .checks import datasets_of, read_config
 from .errors import describe
-from .labelled_data import Coco, Folders, Maps, Unknown
+from .labelled_data import (Coco, Folders, Maps, Unknown,
+                            without_annotation)
 from .signatures import check_settings
 
 _SHOWN = 20  # of a kind
@@ -52,12 +53,18 @@ def check_data(config: str,
     check_settings(cfg, 'train', 'val')
     check_paths(cfg, 'train', 'val')
     out = Path(out or Path('work_dirs', 'check_data', Path(config).stem))
-    rows, hashes = [], defaultdict(list)
+    rows, hashes, everything = [], defaultdict(list), []
     for phase in ('train', 'val'):
         for data in labelled_data(cfg, phase):
+            everything.append(data)
             faults = [*data.severe(), *data.others()]
             faults += _read(data, phase, hashes, jobs)
             rows += _rows(phase, data, faults)
+    try:
+        everything += labelled_data(cfg, 'test')
+    except FileNotFoundError:  # it may have none
+        pass
+    rows += _shown('all', without_annotation(everything))
     twice = [('image in training and validation', ' and '.join(
         str(path) for _, path in same)) for same in hashes.values()
              if len({phase for phase, _ in same}) > 1]

@@ -72,7 +72,6 @@ class Coco:
         for number, times in ids.items():
             if times > 1:
                 yield 'id that is not unique', f'{number}, {times} annotations'
-        yield from _without_annotation(self.folder, self.files)
         for ann in self.data['annotations']:
             image = self.images.get(ann['image_id'])
             if image is None:
@@ -228,10 +227,18 @@ def _open(path):
     return image
 
 
-def _without_annotation(folder, files):
-    if folder.is_dir():
+def without_annotation(datasets):
+    """Yield the images in the folders of COCO's annotations that no file of
+    annotations has.
+
+    Args:
+        datasets (list): All that the config has; they may share a folder.
+    """
+    datasets = [each for each in datasets if isinstance(each, Coco)]
+    known = {path for each in datasets for path in each.files}
+    for folder in dict.fromkeys(each.folder for each in datasets):
         for path in sorted(folder.rglob('*')):
-            if path.suffix.lower() in IMG_EXTENSIONS and path not in files:
+            if path.suffix.lower() in IMG_EXTENSIONS and path not in known:
                 yield 'image without an entry', str(path)
 
 
