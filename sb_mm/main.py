@@ -1,6 +1,7 @@
 """The command ``sb-mm``: the tools, under one name, from anywhere."""
 import ast
 import difflib
+import re
 import sys
 from pathlib import Path
 from runpy import run_path
@@ -34,7 +35,8 @@ def main():
         for command, tool in COMMANDS.items():
             text = ast.get_docstring(
                 ast.parse((TOOLS / f'{tool}.py').read_text('utf-8')))
-            print(f'  {command:13} {text.splitlines()[0]}')
+            first = re.split(r'[.:,] ', ' '.join(text.split()))[0]
+            print(f'  {command:13} {first.rstrip(".")}')
         print('\nsb-mm COMMAND --help says more.')
         return
     if name == '--version':

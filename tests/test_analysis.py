@@ -16,7 +16,7 @@ from sb_mm.models import SpatialBias
 PLAIN, PLUGIN = (
     ROOT / f'configs/comparison/maskrcnn_{name}_beacons.py'
     for name in ('r50', 'sb_plugin_r50'))
-OTHER = ROOT / 'configs/photographs/maskrcnn_r50_coco.py'
+OTHER = ROOT / 'configs/probe/maskrcnn_sb_r50_beacons.py'
 
 
 def test_matrix_trains_skips_and_resumes(run_tool, tiny, tmp_path):

@@ -27,22 +27,12 @@ done
 python tools/run_matrix.py configs/probe/maskrcnn_{r50,gc_r16_r50,sb_r50}_beacons.py \
     "${three[@]}" --work-dir $out/detector --baseline maskrcnn_r50_beacons
 
-# the few photographs of a test set in the layouts of COCO and ADE20K
-for task in maskrcnn:coco upernet:ade20k; do
-    name=${task%:*} data=${task#*:}
-    [ -e data/${data%20k} ] || { echo "data/${data%20k} is not there: left out"; continue; }
-    [ -e work_dirs/${name}_start_$data/last_checkpoint ] ||
-        python tools/train.py configs/photographs/${name}_start_$data.py
-    python tools/run_matrix.py configs/photographs/${name}_{r50,gc_r16_r50,nl_r50,sb_r50}_$data.py \
-        "${three[@]}" --work-dir $out/$data --baseline ${name}_r50_$data
-done
-
 image=00000003
 python tools/show_bias.py configs/probe/sb_r50_probe.py \
     $out/probe/sb_r50_probe/seed_0/iter_600.pth \
     data/probe/beacon/images/validation/$image.jpg --out $out/maps
 cp $out/maps/vis_data/vis_image/${image}_layer2_0.png docs/evidence_maps.png
-for picture in networks/distance detector/distance coco/curves ade20k/curves; do
+for picture in networks/distance detector/distance; do
     [ ! -e $out/$picture.png ] || cp $out/$picture.png docs/evidence_${picture%/*}.png
 done
 python tools/fill_tables.py docs/evidence.md --keep-missing

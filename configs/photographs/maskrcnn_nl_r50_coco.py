@@ -1,8 +1,0 @@
-_base_ = './maskrcnn_r50_coco.py'
-model = dict(
-    backbone=dict(plugins=[
-        dict(
-            cfg=dict(type='NonLocal2d'),
-            stages=(False, True, True, False),
-            position='after_conv2')
-    ]))

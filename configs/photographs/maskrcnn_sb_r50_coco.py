@@ -1,3 +1,0 @@
-_base_ = './maskrcnn_r50_coco.py'
-model = dict(
-    backbone=dict(type='SBResNet', sb_stages=(True, True, True, False)))

@@ -1,8 +1,0 @@
-_base_ = './upernet_r50_ade20k.py'
-model = dict(
-    backbone=dict(plugins=[
-        dict(
-            cfg=dict(type='NonLocal2d'),
-            stages=(False, True, True, False),
-            position='after_conv2')
-    ]))

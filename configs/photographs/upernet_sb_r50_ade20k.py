@@ -1,3 +1,0 @@
-_base_ = './upernet_r50_ade20k.py'
-model = dict(
-    backbone=dict(type='SBResNetV1c', sb_stages=(True, True, True, False)))
