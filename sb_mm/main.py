@@ -1,8 +1,8 @@
 """The command ``sb-mm``: the tools, under one name, from anywhere."""
 import ast
 import difflib
-import re
 import sys
+import textwrap
 from pathlib import Path
 from runpy import run_path
 
@@ -35,8 +35,8 @@ def main():
         for command, tool in COMMANDS.items():
             text = ast.get_docstring(
                 ast.parse((TOOLS / f'{tool}.py').read_text('utf-8')))
-            first = re.split(r'[.:,] ', ' '.join(text.split()))[0]
-            print(f'  {command:13} {first.rstrip(".")}')
+            text = textwrap.shorten(text, 64, placeholder=' …')
+            print(f'  {command:13} {text}')
         print('\nsb-mm COMMAND --help says more.')
         return
     if name == '--version':

@@ -103,7 +103,8 @@ class _ArraysOnly(pickle.Unpickler):
     def find_class(self, module, name):
         if (module.startswith(('numpy.core.multiarray', 'numpy._core.multi'))
                 and name == '_reconstruct') or (module, name) in {
-                    ('numpy', 'ndarray'), ('numpy', 'dtype')}:
+                    ('numpy', 'ndarray'), ('numpy', 'dtype'),
+                    ('_codecs', 'encode')}:
             return super().find_class(module, name)
         raise ValueError('the batch has more than arrays in it '
                          f'({module}.{name})')
