@@ -50,6 +50,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale_factor=1., keep_ratio=True),
     dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
     dict(
         type='PackDetInputs',
@@ -100,13 +101,11 @@ test_dataloader = dict(
 val_evaluator = dict(
     type='CocoMetric',
     ann_file=data_root + 'annotations/instances_val.json',
-    metric=['bbox', 'segm'],
-    proposal_nums=(400, 400, 400))
+    metric=['bbox', 'segm'])
 test_evaluator = dict(
     type='CocoMetric',
     ann_file=data_root + 'annotations/instances_test.json',
-    metric=['bbox', 'segm'],
-    proposal_nums=(400, 400, 400))
+    metric=['bbox', 'segm'])
 
 max_iters = 500
 train_cfg = dict(
