@@ -46,6 +46,11 @@ def parse_args():
         metavar='X',
         help='of what is drawn over a picture, 0 to 1 (default: 0.8)')
     parser.add_argument(
+        '--no-pictures',
+        action='store_false',
+        dest='pictures',
+        help='draw nothing, which takes longer than a small network does')
+    parser.add_argument(
         '--max-frames',
         type=int,
         metavar='N',

@@ -34,6 +34,7 @@ def predict(config: str,
             classes: Sequence[str] = (),
             opacity: Optional[float] = None,
             max_frames: Optional[int] = None,
+            pictures: bool = True,
             device: Optional[str] = None,
             force: bool = False,
             web: bool = False,
@@ -67,6 +68,8 @@ def predict(config: str,
             Defaults to None, the toolbox's.
         max_frames (int, optional): Frames of a video or camera to take.
             Defaults to None, all; a camera ends with Ctrl-C.
+        pictures (bool): Whether to draw, which takes longer than a small
+            network does. Defaults to True.
         device (str, optional): Device. Defaults to None, a GPU if there is
             one.
         force (bool): Whether to write to a folder that is not empty. Defaults
@@ -115,7 +118,7 @@ def predict(config: str,
         serve(build_page(models, names, maps), port)
         return []
     out.mkdir(parents=True, exist_ok=True)
-    sink, rows, done = _Sink(out, models), [], 0
+    sink, rows, done = _Sink(out, models, pictures), [], 0
     frames = _ahead(_read(sources, max_frames), 2 * batch_size)
     with Progress() as progress, ThreadPoolExecutor(1) as writer:
         bar = progress.add_task('Predicting', total=sum(
@@ -227,14 +230,21 @@ class _Sink:
     """Where predictions go: drawn pictures, files of the toolbox's format, a
     list of differences."""
 
-    def __init__(self, out, models):
-        self.out, self.models = out, models
+    def __init__(self, out, models, pictures):
+        self.out, self.models, self.pictures = out, models, pictures
         self.differing, self.videos, self.list = 0, {}, None
         models[0].open(out)
 
     def write(self, picture, predictions):
         source, name, image = picture
         self.models[0].write(name, image, predictions[0])
+        if self.pictures:
+            self._draw(source, name, image, predictions)
+        if len(predictions) == 2:
+            self._write_difference(
+                name, self.models[0].difference(*predictions))
+
+    def _draw(self, source, name, image, predictions):
         drawn = [
             model.draw(image.copy(), sample)
             for model, sample in zip(self.models, predictions)
@@ -250,9 +260,6 @@ class _Sink:
             self._write_frame(source, name.parent, drawn)
         else:
             mmcv.imwrite(drawn, self.models[0].path('pictures', name, '.jpg'))
-        if len(predictions) == 2:
-            self._write_difference(
-                name, self.models[0].difference(*predictions))
 
     def _write_frame(self, source, name, drawn):
         if source not in self.videos:
