@@ -7,9 +7,10 @@ import sys
 
 import pytest
 from conftest import DEMO, ROOT
+from mmengine.config import Config
 
 from sb_mm.analysis import compare
-from sb_mm.analysis.complexity import count_flops
+from sb_mm.analysis.complexity import count_flops, image_shape
 from sb_mm.analysis.work_dirs import Run
 from sb_mm.models import SpatialBias
 
@@ -211,3 +212,12 @@ def test_benchmark_refuses_what_does_not_go_together(run_tool):
         assert result.returncode == 2
         assert 'error: --' in result.stdout
         assert 'Traceback' not in result.stdout
+
+
+@pytest.mark.parametrize('config, shape', [
+    ('nuclei/maskrcnn_sb_r50_nuclei.py', (224, 224)),
+    ('camvid/upernet_sb_r50_camvid.py', (192, 256)),
+    ('cifar10/sb_r20_cifar10.py', (32, 32))])
+def test_size_of_images_that_are_tested_as_they_are(config, shape):
+    cfg = Config.fromfile(ROOT / 'configs/benchmarks' / config)
+    assert tuple(image_shape(cfg)) == shape

@@ -124,13 +124,18 @@ def _count_matmul(inputs, outputs):
 
 
 def image_shape(cfg):
-    """Height and width of the images that a config tests on."""
+    """Height and width of the images that a config tests on, or, where it
+    leaves them as they are, trains on."""
     size = cfg.model.get('data_preprocessor', {}).get('size')
     if size:
         return size
-    for transform in reversed(cfg.test_dataloader.dataset.pipeline):
-        if transform.type in _SIZES:
+    for phase in ('test', 'train'):
+        loader = cfg.get(f'{phase}_dataloader') or {}
+        for transform in reversed(
+                loader.get('dataset', {}).get('pipeline', [])):
             size = transform.get('scale', transform.get('crop_size'))
+            if transform.type not in _SIZES or size is None:
+                continue
             if isinstance(size, int):
                 return size, size
             return size if 'Crop' in transform.type else size[::-1]
