@@ -256,7 +256,7 @@ def _copy_weights(first, name, model):
     in all our configs."""
     try:
         model.load_state_dict(first.weights, strict=False)
-    except RuntimeError:
+    except (RuntimeError, ValueError):
         print(
             f'{name} does not fit all weights of {first.name}: their '
             'numbers of boxes may differ',
