@@ -115,7 +115,7 @@ def _draw(picture, maps, effects):
         (2.2 * columns + .8, 2.3 * len(maps) * height / width + .4))
     for line, (name, values) in zip(axes, maps.items()):
         line[0].imshow(picture)
-        line[0].set_title(f'{name}: effect {effects[name]:.2f}', fontsize=10)
+        line[0].set_title(f'{name}: effect {effects[name]:.2g}', fontsize=10)
         top = max(values.max().item(), 1e-6)
         for i, (axis, value) in enumerate(zip(line[1:], values)):
             axis.imshow(grey, cmap='gray')
@@ -126,7 +126,8 @@ def _draw(picture, maps, effects):
                 vmax=top,
                 alpha=.7,
                 extent=(-.5, width - .5, height - .5, -.5))
-            axis.set_title(f'map {i}', fontsize=10)
+            empty = ': zero everywhere' if value.max() <= 0 else ''
+            axis.set_title(f'map {i}{empty}', fontsize=10)
         figure.colorbar(
             shown, ax=line.tolist(), shrink=.8, label='value after the ReLU')
     for axis in axes.flat:
