@@ -19,6 +19,7 @@ COMMANDS = {
     'export': 'export',
     'run-matrix': 'run_matrix',
     'compare': 'compare',
+    'breakdown': 'breakdown',
     'benchmark': 'benchmark',
     'flops': 'get_flops',
     'show-bias': 'show_bias',

@@ -23,7 +23,7 @@ OTHER = ROOT / 'configs/probe/maskrcnn_sb_r50_beacons.py'
 def test_matrix_trains_skips_and_resumes(run_tool, tiny, tmp_path):
     folder = tmp_path / 'matrix'
     command = [
-        'run_matrix.py', PLUGIN, '--seeds', 0, 1, '--work-dir', folder,
+        'run_matrix.py', PLUGIN, '--seeds', 0, 1, '--test', '--work-dir', folder,
         '--cfg-options', *tiny, 'train_cfg.max_iters=2',
         'train_cfg.val_interval=1', 'default_hooks.checkpoint.interval=1',
         'model.backbone.depth=50', 'model.neck.in_channels=[32,64,128,256]'
@@ -35,12 +35,14 @@ def test_matrix_trains_skips_and_resumes(run_tool, tiny, tmp_path):
     assert [row['config'] for row in rows] == [PLUGIN.stem]
     for row in rows:
         assert row['seeds'] == '0, 1' and row['status'] == 'finished'
+        assert row['split'] == 'test'
         assert re.fullmatch(r'\d\.\d{3} ± \d\.\d{3}', row['box AP'])
         assert not row.get('differs in')
     assert (folder / 'curves.png').stat().st_size > 10_000
     assert (folder / 'table.md').read_text().count('\n') == 3
 
     half = folder / PLUGIN.stem / 'seed_1'
+    assert (half / 'predictions.segm.json').is_file()
     (half / 'iter_2.pth').unlink()
     (half / 'last_checkpoint').write_text(str(half / 'iter_1.pth'))
     whole = folder / PLUGIN.stem / 'seed_0/output.txt'

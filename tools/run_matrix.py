@@ -21,6 +21,11 @@ def parse_args():
         default=0,
         help='GPUs of each run, by torchrun (default: no torchrun)')
     parser.add_argument(
+        '--test',
+        action='store_true',
+        help='test the last weights of each run once, and keep the predictions '
+        'in its work dir (default: the table has the last validation)')
+    parser.add_argument(
         '--cfg-options',
         nargs='+',
         default=[],

@@ -1,4 +1,5 @@
 from .benchmark import benchmark
+from .breakdown import breakdown
 from .compare import compare
 from .complexity import compare_complexity, count_complexity
 from .context_gain import context_gain
@@ -9,7 +10,8 @@ from ..utils.table import fill_tables, print_table, write_table
 from .toolbox_configs import check_toolbox_configs
 
 __all__ = [
-    'benchmark', 'check_toolbox_configs', 'compare', 'compare_complexity',
-    'context_gain', 'count_complexity', 'fill_tables', 'print_table',
-    'receptive_field', 'run_matrix', 'summarize_performance', 'write_table'
+    'benchmark', 'breakdown', 'check_toolbox_configs', 'compare',
+    'compare_complexity', 'context_gain', 'count_complexity', 'fill_tables',
+    'print_table', 'receptive_field', 'run_matrix', 'summarize_performance',
+    'write_table'
 ]

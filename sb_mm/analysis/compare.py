@@ -19,7 +19,8 @@ def compare(work_dirs: Sequence[str],
             shape: Optional[Tuple[int, int]] = None) -> List[dict]:
     """Put runs into one table, the seeds of a config in one row.
 
-    Only finished runs with the same settings are averaged. The difference to
+    Only finished runs with the same settings are averaged, and of those that
+    ``tools/test.py`` tested into their work dirs the test counts. The difference to
     the baseline is that of the runs with the same seed, with its 95 %
     interval by Student's t; 'ahead' and 'behind' say that there is no 0 in it,
     'level' that there is. Runs that did not
@@ -47,7 +48,7 @@ def compare(work_dirs: Sequence[str],
     for run in map(Run, map(Path, work_dirs)):
         settings = run.settings()
         finished = run.status == 'finished'
-        key = (run.name, finished or run.path, tuple(
+        key = (run.name, finished or run.path, run.tested, tuple(
             sorted((k, repr(v)) for k, v in settings.items())))
         found.setdefault(key, []).append(run)
     groups = list(found.values())
@@ -77,7 +78,8 @@ def _row(runs, reference, shape):
     run = runs[0]
     cfg = Config(run.cfg.to_dict())
     parameters, flops, shape = count_complexity(cfg, shape)
-    row = {'config': run.name, 'status': run.status}
+    row = {'config': run.name, 'status': run.status,
+           'split': 'test' if run.tested else ''}
     for metric in run.metric_names:
         values = [_last(r).get(metric) for r in runs if _last(r)]
         if not values or None in values:

@@ -18,6 +18,7 @@ def run_matrix(configs: Sequence[str],
                work_dir: Union[str, Path],
                jobs: int = 1,
                gpus: int = 0,
+               test: bool = False,
                cfg_options: Sequence[str] = (),
                out: Optional[str] = None,
                baseline: Optional[str] = None) -> List[dict]:
@@ -34,6 +35,9 @@ def run_matrix(configs: Sequence[str],
             Defaults to 1.
         gpus (int): GPUs of each run, by torchrun. Defaults to 0: one process,
             on a GPU if there is one.
+        test (bool): Whether to test the last weights of each run, once, by
+            ``tools/test.py``, and keep the predictions in its work dir.
+            Defaults to False: the table has the last validation.
         cfg_options (list[str]): ``KEY=VALUE`` for every run. Defaults to ().
         out (str, optional): Folder for the table. Defaults to None, that of
             the runs.
@@ -59,24 +63,33 @@ def run_matrix(configs: Sequence[str],
     threads = str(max(1, len(os.sched_getaffinity(0)) // jobs))
     done, failed = [], []
 
-    def train(run):
-        config, seed, path = run
-        if _finished(path):
-            return path, True
-        path.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, str(TOOLS / 'train.py'), config]
+    env = dict(os.environ)
+    env.setdefault('OMP_NUM_THREADS', threads)
+    # torchrun of this environment, activated or not
+    env['PATH'] = f'{Path(sys.executable).parent}:{env.get("PATH", "")}'
+
+    def call(tool, given, path, seed, *flags):
+        command = [sys.executable, TOOLS / f'{tool}.py', *given]
         if gpus:
-            command = [str(TOOLS / 'dist_train.sh'), config, str(gpus)]
-        env = dict(os.environ)
-        env.setdefault('OMP_NUM_THREADS', threads)
-        # torchrun of this environment, activated or not
-        env['PATH'] = f'{Path(sys.executable).parent}:{env.get("PATH", "")}'
+            command = [TOOLS / f'dist_{tool}.sh', *given, gpus]
+        command += ['--work-dir', path, *flags, '--cfg-options',
+                    f'randomness.seed={seed}', *cfg_options]
         with open(path / 'output.txt', 'a') as output:
             subprocess.run(
-                [*command, '--work-dir', str(path), '--resume',
-                 '--cfg-options', f'randomness.seed={seed}', *cfg_options],
+                list(map(str, command)),
                 stdout=output, stderr=subprocess.STDOUT, env=env)
-        return path, _finished(path)
+
+    def train(run):
+        config, seed, path = run
+        if not _finished(path):
+            path.mkdir(parents=True, exist_ok=True)
+            call('train', [config], path, seed, '--resume')
+        done = _finished(path)
+        if test and done and not (done.tested and done.has_predictions):
+            call('test', [config, path / f'{done.last_checkpoint}.pth'], path,
+                 seed, '--out', done.predictions)
+            done = _finished(path)
+        return path, done and (done.tested or not test)
 
     with ThreadPoolExecutor(jobs) as pool:
         for path, finished in track(
@@ -94,7 +107,9 @@ def run_matrix(configs: Sequence[str],
 
 
 def _finished(path):
+    """Run or None: That of the work dir, if it is finished."""
     try:
-        return Run(path).status == 'finished'
+        run = Run(path)
     except FileNotFoundError:
-        return False
+        return None
+    return run if run.status == 'finished' else None

@@ -26,6 +26,8 @@ _NO_METRICS = {'data_time', 'time', 'step', 'epoch', 'iter', 'memory'}
 #: Where two runs of one experiment may differ.
 _PER_RUN = ('work_dir', 'resume', 'load_from', 'launcher', 'randomness',
             'custom_imports')
+#: Arguments of evaluators that say where predictions go.
+_OUT = ('outfile_prefix', 'output_dir', 'out_file_path')
 
 
 @dataclass
@@ -43,6 +45,8 @@ class Run:
     losses: dict = field(init=False, default_factory=dict)
     seconds: dict = field(init=False, default_factory=dict)
     metrics: dict = field(init=False, default_factory=dict)
+    #: Whether tools/test.py tested the last weights, into this work dir.
+    tested: bool = field(init=False, default=False)
 
     def __post_init__(self):
         self.path = Path(self.path)
@@ -75,12 +79,26 @@ class Run:
             tested = Config.fromfile(results.parent / 'vis_data/config.py')
             if Path(tested.load_from or '').stem == self.last_checkpoint:
                 self.metrics[step] = _named(json.loads(results.read_text()))
+                self.tested = True
 
     @property
     def last_checkpoint(self):
         """str: Name of the last checkpoint, without its folder."""
         pointer = self.path / 'last_checkpoint'
         return Path(pointer.read_text()).stem if pointer.is_file() else ''
+
+    @property
+    def predictions(self):
+        """Path: Where ``run_matrix --test`` keeps the predictions, in the
+        format of the task."""
+        suffix = {'mmdet': '.json', 'mmpretrain': '.csv'}
+        return self.path / (
+            'predictions' + suffix.get(self.cfg.get('default_scope'), ''))
+
+    @property
+    def has_predictions(self):
+        """bool: Whether they are there."""
+        return any(self.path.glob('predictions*'))
 
     @property
     def reached(self):
@@ -125,6 +143,7 @@ class Run:
             key: value
             for key, value in _flatten(self.cfg.to_dict()).items()
             if key.split('.')[0] not in _PER_RUN
+            and key.split('.')[-1] not in _OUT
         }
 
 

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""CIFAR-10 in a plain PyTorch loop: no config, no runner, no data pipeline of a
+toolbox. What configs/benchmarks/cifar10 gives has to agree with it:
+
+    python tests/cifar10_loop.py data/cifar10 --depth 20 --sb --seed 0
+"""
+import argparse
+import time
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn import functional as F
+from torchvision.transforms.functional import pil_to_tensor
+
+from sb_mm.models.mmpretrain_resnet import SBResNet_CIFAR
+
+MEAN = torch.tensor([125.307, 122.961, 113.8575]).view(3, 1, 1)
+STD = torch.tensor([51.5865, 50.847, 51.255]).view(3, 1, 1)
+
+
+def read(folder):
+    """Images (N, 3, 32, 32), uint8, and labels (N,) of a folder of classes."""
+    paths = sorted(folder.glob('*/*'))
+    classes = sorted({path.parent.name for path in paths})
+    images = torch.stack([pil_to_tensor(Image.open(p)) for p in paths])
+    return images, torch.tensor([classes.index(p.parent.name) for p in paths])
+
+
+def augment(images):
+    """Crops of images with a border of 4 black pixels, half of them flipped."""
+    padded = F.pad(images, [4] * 4)
+    crops = []
+    for image, (y, x), flip in zip(
+            padded, torch.randint(9, (len(images), 2)).tolist(),
+            torch.rand(len(images)) < .5):
+        crop = image[:, y:y + 32, x:x + 32]
+        crops.append(crop.flip(2) if flip else crop)
+    return torch.stack(crops)
+
+
+class Classifier(nn.Module):
+    """Network of the paper, mean over the positions, one linear layer."""
+
+    def __init__(self, depth, sb, widths=256):
+        super().__init__()
+        self.backbone = SBResNet_CIFAR(depth, sb_stages=(sb, ) * 3)
+        self.fc = nn.Linear(widths, 10)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode='fan_out')
+        nn.init.normal_(self.fc.weight, std=.01)
+        nn.init.zeros_(self.fc.bias)
+
+    def forward(self, images):
+        images = ((images - MEAN) / STD).contiguous(
+            memory_format=torch.channels_last)
+        return self.fc(self.backbone(images)[-1].mean((2, 3)))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('data', type=Path)
+    parser.add_argument('--depth', type=int, default=20)
+    parser.add_argument('--sb', action='store_true')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--epochs', type=int, default=12)
+    parser.add_argument('--batch-size', type=int, default=128)
+    parser.add_argument('--lr', type=float, default=.2)
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    images, labels = read(args.data / 'train')
+    test_images, test_labels = read(args.data / 'test')
+    net = Classifier(args.depth, args.sb).to(memory_format=torch.channels_last)
+    steps = args.epochs * -(-len(images) // args.batch_size)
+    optimizer = torch.optim.SGD(
+        net.parameters(), args.lr, .9, weight_decay=5e-4, nesterov=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, args.lr, total_steps=steps, cycle_momentum=False)
+    for epoch in range(args.epochs):
+        start, losses = time.time(), []
+        net.train()
+        for chosen in torch.randperm(len(images)).split(args.batch_size):
+            loss = F.cross_entropy(
+                net(augment(images[chosen])), labels[chosen])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+        net.eval()
+        with torch.no_grad():
+            right = sum((net(x).argmax(1) == y).sum().item() for x, y in zip(
+                test_images.split(250), test_labels.split(250)))
+        print(
+            f'epoch {epoch + 1}: loss {sum(losses) / len(losses):.3f}, '
+            f'top-1 {100 * right / len(test_labels):.2f} %, '
+            f'{time.time() - start:.0f} s',
+            flush=True)
+
+
+if __name__ == '__main__':
+    main()

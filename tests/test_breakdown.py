@@ -1,0 +1,131 @@
+"""Metrics of groups of test images against those of the toolboxes."""
+import json
+import re
+import shutil
+
+import pytest
+from conftest import CLS_CONFIG, DEMO, SEG_CONFIG
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from sb_mm.analysis import breakdown
+from sb_mm.analysis.work_dirs import Run
+
+
+@pytest.fixture
+def tested(run_tool, tmp_path):
+    """Copy of a work dir, tested there, and what was printed."""
+
+    def tested(config, trained, options):
+        path = tmp_path / 'plain'
+        shutil.copytree(trained, path)
+        with pytest.raises(FileNotFoundError, match='has no predictions'):
+            breakdown([path])
+        result = run_tool(
+            'test.py', config, path / 'iter_4.pth', '--work-dir', path,
+            '--out', Run(path).predictions, '--cfg-options', *options)
+        assert not result.returncode, result.stdout
+        return path, result.stdout
+
+    return tested
+
+
+def values(rows):
+    return {row['group']: float(row['value (%)']) for row in rows}
+
+
+def test_objects(tested, tiny, trained, beacons, tmp_path):
+    path, _ = tested(DEMO, trained, tiny)
+    truth = COCO(beacons / 'annotations/instances_validation.json')
+    found = [
+        dict(image_id=each['image_id'], category_id=each['category_id'],
+             segmentation=each['segmentation'], score=1 - i / 100)
+        for i, each in enumerate(truth.anns.values())
+    ]
+    for i, each in enumerate(found):
+        if i % 3 == 0:
+            each['category_id'] = 1 + each['category_id'] % 6
+    (path / 'predictions.segm.json').write_text(json.dumps(found))
+    rows = breakdown([path], tmp_path / 'out')
+    assert {row['metric'] for row in rows} == {'mask AP'}
+    assert not (tmp_path / 'out/breakdown.png').exists()  # of one network
+
+    def coco(images=None):
+        whole = COCOeval(
+            truth, truth.loadRes(str(path / 'predictions.segm.json')), 'segm')
+        whole.params.imgIds = images or whole.params.imgIds
+        whole.evaluate()
+        whole.accumulate()
+        whole.summarize()
+        return [round(100 * value, 1) for value in whole.stats]
+
+    got, stats = values(rows), coco()
+    assert 0 < got['all'] < 100 and got['all'] == stats[0]
+    sizes = {'small objects': 3, 'medium objects': 4, 'large objects': 5}
+    assert {size for size, i in sizes.items() if stats[i] >= 0} == (
+        sizes.keys() & got)
+    for size in sizes.keys() & got:
+        assert got[size] == stats[sizes[size]]
+    number = {i: len(truth.getAnnIds(imgIds=i)) for i in truth.imgs}
+    images = sorted(number, key=number.get)
+    thirds = [group for group in got if 'images with' in group]
+    # four images: two, one, one
+    for group, part in zip(thirds, (images[:2], images[2:3], images[3:]),
+                           strict=True):
+        assert group == (f'images with {number[part[0]]} to '
+                         f'{number[part[-1]]} objects')
+        assert got[group] == coco(part)[0]
+
+
+def test_labels(tested, tiny_seg, trained_seg):
+    path, printed = tested(SEG_CONFIG, trained_seg, tiny_seg)
+    rows = breakdown([path])
+    got = values(rows)
+    assert got['all'] == pytest.approx(
+        float(re.search(r'^mIoU: (.*)', printed, re.M)[1]), abs=.06)
+    for name, iou in re.findall(r'^\| +(\w+) +\| +([\d.]+|nan) \|', printed,
+                                re.M):
+        assert got[name] == pytest.approx(float(iou), abs=.06, nan_ok=True)
+    metrics = {row['group']: row['metric'] for row in rows}
+    regions = [group for group in got if group.startswith('regions of')]
+    assert len(regions) == 3
+    assert {metrics[group] for group in regions} == {'pixels right'}
+
+
+def test_classes(tested, tiny_cls, trained_cls, tmp_path):
+    path, printed = tested(CLS_CONFIG, trained_cls, tiny_cls)
+    assert values(breakdown([path]))['all'] == float(
+        re.search(r'^accuracy/top1: (.*)', printed, re.M)[1])
+
+    def copy(name, seed, right):
+        """Predictions of four images, of which some are right."""
+        other = tmp_path / f'{name}_{seed}'
+        shutil.copytree(path, other)
+        config, = other.glob('*.py')
+        config.rename(other / f'{name}.py')
+        for log in other.glob('*/*.log'):
+            log.write_text(log.read_text().replace('seed: 0', f'seed: {seed}'))
+        (other / 'predictions.csv').write_text('image,label,truth\n' + ''.join(
+            f'x/{"ab"[i // 2]}/{i}.jpg,{i // 2 if i in right else 9},{i // 2}\n'
+            for i in range(4)))
+        return other
+
+    runs = [copy('plain', 0, {0}), copy('plain', 1, {0, 1}),
+            copy('sb', 0, {0, 2}), copy('sb', 1, {0, 1, 2})]
+    rows = breakdown(runs, tmp_path / 'out')
+    assert [(row['config'], row['group'], row['value (%)'], row.get('Δ (%)'))
+            for row in rows] == [
+                ('plain', 'all', '37.5', None),
+                ('plain', 'a', '75.0', None),
+                ('plain', 'b', '0.0', None),
+                ('sb', 'all', '62.5', '+25.0 [+25.0, +25.0]'),
+                ('sb', 'a', '75.0', '+0.0 [+0.0, +0.0]'),
+                ('sb', 'b', '50.0', '+50.0 [+50.0, +50.0]'),
+            ]
+    assert [row.get('over seeds') for row in rows[3:]
+            ] == ['ahead', 'level', 'ahead']
+    # of four draws of four images none has image 2 with (3/4)^4
+    assert rows[3]['Δ over images (%)'] == '[+0.0, +75.0]'
+    assert (tmp_path / 'out/breakdown.png').stat().st_size > 10_000
+    with pytest.raises(ValueError, match='no run of the baseline gone'):
+        breakdown(runs, baseline='gone')

@@ -1,0 +1,29 @@
+#!/usr/bin/env python3
+"""Where the gain or loss of a network lies: by size and number of objects, by
+class and size of region, by class, from what run_matrix.py --test kept."""
+from cli import ArgumentParser, call, report
+
+
+def parse_args():
+    parser = ArgumentParser(json=True, description=__doc__)
+    parser.add_argument(
+        'work_dirs', nargs='+', metavar='WORK_DIR', help='of a tested run')
+    parser.add_argument(
+        '--out',
+        metavar='DIR',
+        help='write table.md, table.csv and breakdown.png there')
+    parser.add_argument(
+        '--baseline',
+        metavar='CONFIG',
+        help='name of the config to compare with (default: the first)')
+    parser.add_argument(
+        '--samples',
+        type=int,
+        default=1000,
+        help='draws of the test images for their interval (default: 1000)')
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    args = parse_args()
+    report(call('sb_mm.analysis:breakdown', args), args)
