@@ -2,6 +2,8 @@
 # make demo-seg: UperNet with SB.
 # make demo-cls: an image classifier with SB, which the two others start from.
 # make evidence: every experiment of docs/evidence.md, in about four hours.
+# make benchmark: plain, SB and others on real data, docs/comparison.md; JOBS=2.
+# make benchmark-short: a sign of life of each in some minutes.
 # make performance: every measurement of docs/performance.md, on an idle machine.
 # make test:     run the tests.
 # make test-slow: kill runs, and a hundred of two processes on a busy machine.
@@ -17,8 +19,8 @@ STACK ?= requirements/stack.txt
 ENV = set -a; [ ! -f $(VENV)/sb_mm.env ] || . $(VENV)/sb_mm.env;
 RUN = $(ENV) $(VENV)/bin/python
 
-.PHONY: demo demo-seg demo-cls evidence performance test test-memory \
-	test-slow test-oldest fuzz types setup lock
+.PHONY: demo demo-seg demo-cls evidence performance benchmark \
+	benchmark-short test test-memory test-slow test-oldest fuzz types setup lock
 
 demo: TASK = detector
 demo-seg: TASK = segmentor
@@ -28,6 +30,11 @@ demo demo-seg demo-cls: setup
 
 evidence performance: setup
 	@$(ENV) PATH="$(abspath $(VENV))/bin:$$PATH" tools/$@.sh
+
+# NAMES=camvid for one of them
+benchmark benchmark-short: setup
+	@$(ENV) PATH="$(abspath $(VENV))/bin:$$PATH" JOBS=$(or $(JOBS),1) \
+		SHORT=$(if $(filter %-short,$@),1) tools/benchmarks.sh $(NAMES)
 
 test: setup
 	@$(RUN) -m pytest -q -n 2 --dist worksteal -m 'not slow' tests

@@ -47,7 +47,7 @@ def test_matrix_trains_skips_and_resumes(run_tool, tiny, tmp_path):
     (half / 'last_checkpoint').write_text(str(half / 'iter_1.pth'))
     whole = folder / PLUGIN.stem / 'seed_0/output.txt'
     before = whole.read_text()
-    assert Run(half).status == 'unfinished: iter 1 of 2'
+    assert Run(half).status == 'unfinished: iteration 1 of 2'
     result = run_tool(*command)
     assert not result.returncode, result.stdout
     assert whole.read_text() == before
@@ -81,14 +81,25 @@ def test_compare_averages_nothing_that_differs(trained, tmp_path):
         copy('e', 1, .9)
     ]
     (runs[4] / 'last_checkpoint').unlink()
-    rows = compare(runs, tmp_path / 'out', shape=(64, 64))
+    speed = tmp_path / 'results.json'
+    speed.write_text(json.dumps({'rows': [
+        {'config': name, 'ratio to the first': ratio, 'status': 'ok'}
+        for name, ratio in (('plain', 1), ('sb', .9))]}))
+    rows = compare(runs, tmp_path / 'out', shape=(64, 64), speed=speed)
+    with open(tmp_path / 'out/curves.csv', newline='') as file:
+        curves = list(csv.DictReader(file))
+    assert {(row['config'], row['seed']) for row in curves} == {
+        ('plain', '0'), ('plain', '1'), ('sb', '0')}
+    assert sum(bool(row['training loss']) for row in curves) == (
+        5 * len(Run(trained).losses))
+    assert (tmp_path / 'out/cost_box_AP.png').stat().st_size > 10_000
     assert [(row['config'], row['seeds'], row['box AP'], row['Δ box AP'])
             for row in rows] == [('plain', '0, 1', '0.500 ± 0.354', ''),
                                  ('sb', '0', '0.500', '+0.250'),
                                  ('plain', '1', '0.100', '-0.650'),
                                  ('plain', '1', '0.900', '+0.150')]
     assert [row['status'] for row in rows
-            ] == ['finished'] * 3 + ['unfinished: iter 0 of 4']
+            ] == ['finished'] * 3 + ['unfinished: iteration 0 of 4']
     assert rows[2]['differs in'] == 'train_dataloader.batch_size'
     assert not any(rows[i]['differs in'] for i in (0, 1, 3))
     for log in runs[0].glob('*/vis_data/scalars.json'):
@@ -106,6 +117,12 @@ def test_compare_averages_nothing_that_differs(trained, tmp_path):
     assert row['status'] == 'not evaluated' and 'box AP' not in row
     with pytest.raises(ValueError, match='no run of the baseline gone'):
         compare(runs, baseline='gone')
+    speed.write_text(speed.read_text().replace('plain', 'sb'))
+    with pytest.raises(ValueError, match='several sizes of one config'):
+        compare(runs, speed=speed)
+    speed.write_text('{"rows": []}')
+    with pytest.raises(ValueError, match='has none of these configs'):
+        compare(runs[:1], shape=(64, 64), speed=speed)
     with pytest.raises(FileNotFoundError, match='no work dir'):
         compare([tmp_path / 'out'])
 

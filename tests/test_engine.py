@@ -1,4 +1,5 @@
 """Hooks of the runner, and the allocator."""
+import json
 import os
 import subprocess
 import sys
@@ -114,3 +115,24 @@ custom_hooks = [dict(type='ChannelsLastHook')]
     assert sorted(ours) == sorted(theirs) == [1, 2, 3, 4]
     for step, loss in theirs.items():
         assert ours[step] == pytest.approx(loss, rel=1e-3)
+
+
+def test_effects_are_logged_and_change_nothing(tiny, trained, tmp_path):
+    config = tmp_path / 'maskrcnn_effects.py'
+    config.write_text(f"""
+_base_ = '{DEMO}'
+custom_hooks = [dict(type='BiasEffectHook', interval=2)]
+""")
+    work_dir = train(config, tmp_path / 'work_dir', tiny)
+    ours, theirs = (Run(folder).losses for folder in (work_dir, trained))
+    assert ours == theirs
+    log, = work_dir.glob('*/vis_data/scalars.json')
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    effects = [{key: value for key, value in record.items()
+                if key.startswith('effect/')}
+               for record in records if 'loss' in record]
+    assert not effects[0]  # of the first iteration
+    assert {f'effect/layer{i}.{j}' for i in (1, 2, 3) for j in (0, 1)
+            } == effects[1].keys() == effects[3].keys()
+    assert all(0 < value < 1 for value in effects[1].values())
+    assert effects[1] != effects[3]

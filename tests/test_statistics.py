@@ -6,6 +6,7 @@ import pytest
 from conftest import CLS_CONFIG, ROOT
 from scipy import stats
 
+from sb_mm.analysis.costs import pareto_front
 from sb_mm.analysis.statistics import (bootstrap, less_is_better,
                                        paired_difference, seeds_needed,
                                        verdict)
@@ -98,3 +99,9 @@ def test_budget_that_is_too_little(run_tool, tiny_cls):
                       '--cfg-options', *options)
     assert result.returncode == 2
     assert '--budget 1s is too little for 6 runs' in result.stdout
+
+
+def test_pareto_front():
+    points = [(3, 5), (1, 2), (2, 1), (2, 4), (3, 4)]
+    assert pareto_front(points) == [(1, 2), (2, 4), (3, 5)]
+    assert pareto_front(points, less=True) == [(1, 2), (2, 1)]

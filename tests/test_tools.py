@@ -413,10 +413,15 @@ def test_show_bias(run_tool, tiny, trained, beacons, tmp_path):
     assert list(tmp_path.glob('bias/*/events*'))
     with open(tmp_path / 'bias/table.csv', newline='') as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 2 * 6  # SB in stages 1 to 3 of a ResNet-18
+    assert len(rows) == 3 * 6  # SB in stages 1 to 3 of a ResNet-18, and means
     for row in rows:
         assert (float(row['effect (ratio)']) == 0) == (row['block'] == 'layer1.0')
-        assert float(row['largest value']) > 0
+    for first, second, both in zip(rows[:6], rows[6:12], rows[12:]):
+        assert float(first['largest value']) > 0
+        assert both['image'] == 'mean of 2' and not both['largest value']
+        assert float(both['effect (ratio)']) == pytest.approx(
+            (float(first['effect (ratio)']) + float(second['effect (ratio)'])
+             ) / 2, abs=.0011)
 
 
 def test_show_bias_says_what_is_missing(run_tool, tiny, trained, beacons):

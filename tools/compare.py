@@ -11,7 +11,7 @@ def parse_args():
     parser.add_argument(
         '--out',
         metavar='DIR',
-        help='write table.md, table.csv and curves.png there')
+        help='write table.md, table.csv, curves.png and curves.csv there')
     parser.add_argument(
         '--baseline',
         metavar='CONFIG',
@@ -22,6 +22,11 @@ def parse_args():
         nargs=2,
         metavar=('H', 'W'),
         help="count multiply-adds at this size (default: the config's)")
+    parser.add_argument(
+        '--speed',
+        metavar='FILE',
+        help='results.json of benchmark.py: draw every metric over the time of '
+        'an image and the parameters')
     return parser.parse_args()
 
 

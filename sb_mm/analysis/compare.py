@@ -7,16 +7,18 @@ from typing import List, Optional, Sequence, Tuple
 from mmengine.config import Config
 
 from .complexity import count_complexity
+from .costs import draw_costs, read_times
 from ..utils.picture import marker, subplots
 from .statistics import less_is_better, paired_difference, verdict
-from ..utils.table import write_table
+from ..utils.table import write_csv, write_table
 from .work_dirs import PERCENT, Run
 
 
 def compare(work_dirs: Sequence[str],
             out: Optional[str] = None,
             baseline: Optional[str] = None,
-            shape: Optional[Tuple[int, int]] = None) -> List[dict]:
+            shape: Optional[Tuple[int, int]] = None,
+            speed: Optional[str] = None) -> List[dict]:
     """Put runs into one table, the seeds of a config in one row.
 
     Only finished runs with the same settings are averaged, and of those that
@@ -30,19 +32,23 @@ def compare(work_dirs: Sequence[str],
     Args:
         work_dirs (list[str]): Work dirs of training runs.
         out (str, optional): Folder to write ``table.md``, ``table.csv``,
-            ``curves.png`` and, for metrics by distance, ``distance.png`` to.
-            Defaults to None.
+            ``curves.png``, ``curves.csv`` and, for metrics by distance,
+            ``distance.png`` to. Defaults to None.
         baseline (str, optional): Name of the config that the others are
             compared with. Defaults to None, the first.
         shape (tuple[int, int], optional): Size of the image that
             multiply-adds are counted at. Defaults to None, the config's.
+        speed (str, optional): ``results.json`` of ``tools/benchmark.py``, for
+            a picture of each metric over the time of an image and the
+            parameters in ``out``, ``cost_METRIC.png``. Defaults to None.
 
     Returns:
         list[dict]: The rows.
 
     Raises:
         FileNotFoundError: If a folder is no work dir of a training run.
-        ValueError: If there is no run of the baseline.
+        ValueError: If there is no run of the baseline, or none of the configs
+            in ``speed``.
     """
     found: dict = {}
     for run in map(Run, map(Path, work_dirs)):
@@ -60,9 +66,16 @@ def compare(work_dirs: Sequence[str],
             f'there is no run of the baseline {baseline}; there are '
             f'{", ".join(sorted({runs[0].name for runs in groups}))}')
     rows = [_row(runs, reference, shape) for runs in groups]
+    times = read_times(speed) if speed else {}
+    if speed and not times.keys() & {row['config'] for row in rows}:
+        raise ValueError(f'{speed} has none of these configs; it has '
+                         f'{", ".join(times) or "none"}')
     if out:
         write_table(rows, out)
+        if times:
+            _draw_costs(groups, rows, times, Path(out))
         _draw(groups, Path(out) / 'curves.png')
+        write_csv(list(_curves(groups)), Path(out) / 'curves.csv')
         metrics = {
             runs[0].name: [_last(run) for run in runs]
             for runs in groups
@@ -141,6 +154,35 @@ def _differences(run, reference):
         and not key.startswith('model.backbone.'))
 
 
+def _draw_costs(groups, rows, times, out):
+    costs = {
+        'time of an image, to the first': times,
+        'parameters (M)': {
+            row['config']: float(row['parameters (M)']) for row in rows
+        }
+    }
+    for metric in groups[0][0].metric_names:
+        values = {
+            runs[0].name: [_last(run)[metric] for run in runs]
+            for runs in groups
+            if runs[0].status == 'finished'
+            and all(metric in _last(run) for run in runs)
+        }
+        draw_costs(values, costs, metric,
+                   out / f'cost_{re.sub("[^a-zA-Z0-9]+", "_", metric)}.png')
+
+
+def _curves(groups):
+    """Losses and metrics of every run: what is left of its log."""
+    for run in (run for runs in groups for run in runs):
+        head = {'config': run.name, 'seed': run.seed}
+        for step, loss in run.losses.items():
+            yield {**head, 'iteration': step, 'training loss': f'{loss:.4g}'}
+        for step, values in run.metrics.items():
+            yield {**head, run.unit: step,
+                   **{name: values.get(name) for name in run.metric_names}}
+
+
 def _draw(groups, path):
     names = list(
         dict.fromkeys(name for runs in groups for run in runs
@@ -166,7 +208,10 @@ def _draw(groups, path):
                     steps, *([bound(curve[step] for curve in curves)
                               for step in steps] for bound in (min, max)),
                     alpha=.2)
-        axis.set(title=name, xlabel='iteration')
+        axis.set(
+            title=name,
+            xlabel='iteration' if name == 'training loss' else
+            groups[0][0].unit)
         axis.grid(alpha=.3)
     axes[0, 0].legend(fontsize='small')
     figure.savefig(path)

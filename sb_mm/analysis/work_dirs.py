@@ -59,8 +59,9 @@ class Run:
         self.name = configs[-1].stem
         self.cfg = Config.fromfile(configs[-1])
         by_epoch = 'max_epochs' in self.cfg.train_cfg
-        self.unit = 'epoch' if by_epoch else 'iter'
-        self.planned = self.cfg.train_cfg[f'max_{self.unit}s']
+        self.unit = 'epoch' if by_epoch else 'iteration'
+        self.planned = self.cfg.train_cfg[
+            'max_epochs' if by_epoch else 'max_iters']
         step = 0
         for log in logs:  # those of resumed runs follow
             for line in log.read_text().splitlines():

@@ -1,4 +1,7 @@
+from .bias_effect_hook import BiasEffectHook
 from .channels_last_hook import ChannelsLastHook, to_channels_last
 from .same_start_hook import SameStartHook
 
-__all__ = ['ChannelsLastHook', 'SameStartHook', 'to_channels_last']
+__all__ = [
+    'BiasEffectHook', 'ChannelsLastHook', 'SameStartHook', 'to_channels_last'
+]

@@ -14,8 +14,10 @@ def _cells(rows):
         column for column in dict.fromkeys(key for row in rows for key in row)
         if any(row.get(column) not in ('', None) for row in rows)
     ]
-    return columns, [[str(row.get(column, '')) for column in columns]
-                     for row in rows]
+    return columns, [[
+        '' if row.get(column) is None else str(row[column])
+        for column in columns
+    ] for row in rows]
 
 
 def print_table(rows: Sequence[dict]) -> None:
@@ -35,11 +37,17 @@ def write_table(rows: Sequence[dict], folder: Union[str, Path]) -> None:
     columns, lines = _cells(rows)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / 'table.csv', 'w', newline='') as file:
-        csv.writer(file).writerows([columns, *lines])
+    write_csv(rows, folder / 'table.csv')
     (folder / 'table.md').write_text(''.join(
         f'| {" | ".join(line)} |\n'
         for line in [columns, ['---'] * len(columns), *lines]))
+
+
+def write_csv(rows: Sequence[dict], path: Union[str, Path]) -> None:
+    """Write rows to a file."""
+    columns, lines = _cells(rows)
+    with open(path, 'w', newline='') as file:
+        csv.writer(file).writerows([columns, *lines])
 
 
 def fill_tables(document: Union[str, Path],

@@ -1,12 +1,14 @@
 """The bias maps that a trained network adds to its blocks."""
 from pathlib import Path
+from statistics import mean
 from typing import List, Optional, Sequence
 
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import VISUALIZERS
 
 from ..utils.table import write_table
-from .bias_pictures import measure, sb_blocks, stages
+from .bias_pictures import stages
+from ..models.bias_effects import measure, sb_blocks
 from ..apis.checks import check_checkpoint
 from ..apis.data_checks import DataError, name_unreadable_files
 from ..apis.model import build_model, load_weights
@@ -41,7 +43,7 @@ def show_bias(config: str,
 
     Returns:
         list[dict]: For each image and block the largest value of its maps and
-        the effect. An image that cannot be read says so in its ``status``.
+        the effect; for several images their mean. An image that cannot be read says so in its ``status``.
 
     Raises:
         FileNotFoundError: If an image does not exist.
@@ -68,7 +70,7 @@ def show_bias(config: str,
         if 'Annotations' not in transform.type
     ])
 
-    rows = []
+    rows, found = [], []
     for step, path in enumerate(images):
         # MMDetection's samples want an id
         try:
@@ -78,6 +80,7 @@ def show_bias(config: str,
             continue
         inputs = model.data_preprocessor(data)['inputs']
         maps, effects = measure(model.backbone, blocks, inputs)
+        found.append(effects)
         for stage, picture in stages(inputs[0], maps, effects):
             visualizer.add_image(f'{Path(path).stem}_{stage}', picture, step)
         visualizer.add_scalars(
@@ -90,5 +93,12 @@ def show_bias(config: str,
             'status': 'ok'
         } for name in blocks]
     visualizer.close()
+    if len(found) > 1:
+        rows += [{
+            'image': f'mean of {len(found)}',
+            'block': name,
+            'effect (ratio)': f'{mean(each[name] for each in found):.3f}',
+            'status': 'ok'
+        } for name in blocks]
     write_table(rows, out)
     return rows

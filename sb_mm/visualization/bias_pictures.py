@@ -3,9 +3,8 @@ from itertools import groupby
 
 import mmcv
 import numpy as np
-import torch
 
-from ..models import SpatialBias
+from ..models.bias_effects import measure, sb_blocks
 from ..utils.picture import subplots
 
 
@@ -59,44 +58,6 @@ def stages(image, maps, effects):
     for stage, names in groupby(maps, lambda name: name.split('.')[0]):
         yield stage, _draw(picture, {name: maps[name] for name in names},
                            effects)
-
-
-def sb_blocks(backbone):
-    """dict[str, tuple[nn.Module, nn.Module]]: Block and SB layer by the name
-    of the block."""
-    blocks = {}
-    for name, module in backbone.named_modules():
-        if isinstance(module, SpatialBias):
-            block = name.rpartition('.')[0]
-            blocks[block] = backbone.get_submodule(block), module
-    return blocks
-
-
-@torch.no_grad()
-def measure(backbone, blocks, inputs):
-    """Maps, and effect, of every block for the first image of the inputs."""
-    maps, seen = {}, {}
-    hooks = []
-    for name, (block, layer) in blocks.items():
-        hooks += [
-            layer.norm.register_forward_hook(
-                lambda _, args, out, name=name: maps.update(
-                    {name: out[0].relu()})),
-            block.register_forward_hook(
-                lambda _, args, out, name=name: seen.update(
-                    {name: (args[0], out)}))
-        ]
-    backbone(inputs)
-    for hook in hooks:
-        hook.remove()
-    effects = {}
-    for name, (block, layer) in blocks.items():
-        x, y = seen[name]
-        hook = layer.norm.register_forward_hook(
-            lambda _, args, out: torch.zeros_like(out))
-        effects[name] = ((y - block(x)).norm() / y.norm()).item()
-        hook.remove()
-    return {name: maps[name] for name in blocks}, effects
 
 
 def _picture(x):

@@ -1,0 +1,83 @@
+"""Accuracy for its cost, as a picture."""
+import json
+from pathlib import Path
+from statistics import mean, stdev
+
+from ..utils.picture import marker, subplots
+from .statistics import less_is_better
+
+
+def read_times(path):
+    """Time of an image, to the first network, of what ``tools/benchmark.py
+    --out`` measured.
+
+    Args:
+        path (str or Path): Its ``results.json``.
+
+    Returns:
+        dict[str, float]: Ratio of the time for the name of each config.
+
+    Raises:
+        ValueError: If the file has a config twice, at several sizes.
+    """
+    rows = json.loads(Path(path).read_text())['rows']
+    names = [row['config'] for row in rows]
+    if len(set(names)) < len(names):
+        raise ValueError(f'{path} has several sizes of one config: measure at '
+                         'one')
+    return {
+        row['config']: 1 / row['ratio to the first']
+        for row in rows if row['status'] == 'ok'
+    }
+
+
+def pareto_front(points, less=False):
+    """The points that no other has beaten at the same or a lower cost.
+
+    Args:
+        points (list[tuple[float, float]]): Cost and value.
+        less (bool): Whether a lower value is the better one. Defaults to
+            False.
+
+    Returns:
+        list[tuple[float, float]]: Those, by cost.
+    """
+    front = []
+    for cost, value in sorted(points, key=lambda p: (p[0], p[1]
+                                                     if less else -p[1])):
+        if not front or (value < front[-1][1] if less else
+                         value > front[-1][1]):
+            front.append((cost, value))
+    return front
+
+
+def draw_costs(values, costs, metric, path):
+    """Draw the values of networks over each cost, with the Pareto front.
+
+    Args:
+        values (dict[str, list[float]]): Values of the seeds by network.
+        costs (dict[str, dict[str, float]]): For the label of each cost that
+            of each network.
+        metric (str): Name of the metric.
+        path (Path): File of the picture.
+    """
+    figure, (axes, ) = subplots(1, len(costs), (5 * len(costs), 4))
+    for axis, (label, cost) in zip(axes, costs.items()):
+        points = []
+        for i, (name, seeds) in enumerate(values.items()):
+            if name not in cost:
+                continue
+            points.append((cost[name], mean(seeds)))
+            axis.errorbar(
+                *points[-1],
+                stdev(seeds) if len(seeds) > 1 else None,
+                fmt=marker(i),
+                capsize=3,
+                label=name)
+        axis.plot(*zip(*pareto_front(points, less_is_better(metric))),
+                  color='black', linewidth=.8, linestyle='dashed',
+                  drawstyle='steps-post', label='Pareto front')
+        axis.set(xlabel=label, ylabel=f'{metric}, mean ± deviation of seeds')
+        axis.grid(alpha=.3)
+    axes[0].legend(fontsize='small')
+    figure.savefig(path)

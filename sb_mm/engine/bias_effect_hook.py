@@ -1,0 +1,49 @@
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
+
+from ..models.bias_effects import measure, sb_blocks
+
+
+@HOOKS.register_module()
+class BiasEffectHook(Hook):
+    """Log how much of each block's output is owed to its bias maps.
+
+    ``effect/layer1.0`` and so on are ``‖y - y₀‖ / ‖y‖``, with y₀ the output
+    when the maps are zero, for the first image of the batch and in test mode.
+    Near 0 the branch of the block does nothing. The training itself does not
+    change. ::
+
+        custom_hooks = [dict(type='BiasEffectHook', interval=50)]
+
+    Args:
+        interval (int): Iterations from one measurement to the next. Defaults
+            to 50.
+    """
+
+    def __init__(self, interval=50):
+        self.interval = interval
+
+    def after_train_iter(self,
+                         runner,
+                         batch_idx,
+                         data_batch=None,
+                         outputs=None) -> None:
+        """Measure and log.
+
+        Args:
+            runner (Runner): The runner of the process.
+            batch_idx (int): Index of the batch.
+            data_batch (dict): The batch.
+            outputs (dict): Its losses.
+        """
+        if not self.every_n_train_iters(runner, self.interval):
+            return
+        model = runner.model
+        model = model.module if is_model_wrapper(model) else model
+        model.eval()
+        inputs = model.data_preprocessor(data_batch)['inputs'][:1]
+        effects = measure(model.backbone, sb_blocks(model.backbone), inputs)[1]
+        model.train()
+        for name, effect in effects.items():
+            runner.message_hub.update_scalar(f'train/effect/{name}', effect)

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Run what is missing of the benchmarks of docs/comparison.md, and make their tables
+# and pictures: benchmarks.sh [nuclei] [camvid] [cifar10]. What is finished is not
+# repeated. JOBS=2 runs at a time; OUT=DIR for the runs; ROWS=DIR/*.py for some of the
+# configs beside the plain one and SB; OPTIONS='KEY=VALUE …' for every config, such as
+# weights to start from; SHORT=1 for a sign of life, whose tables stay with the runs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+[ $# -gt 0 ] || set -- nuclei camvid cifar10
+for name; do
+    folder=configs/benchmarks/$name data=$name
+    case $name in
+    nuclei) network=maskrcnn data=dsb2018 speed=(--sizes 224)
+        short=(train_cfg.max_iters=40 train_cfg.val_interval=40) ;;
+    camvid) network=upernet speed=(--sizes 360x480)
+        short=(train_cfg.max_iters=50 train_cfg.val_interval=50) ;;
+    cifar10) network= speed=(--sizes 32 --batch-size 128)
+        short=(train_cfg.max_epochs=1 {train,test}_dataloader.dataset.indices=5000) ;;
+    *) echo "error: no benchmark $name; there are nuclei, camvid and cifar10" >&2
+        exit 2 ;;
+    esac
+    depth=$([ $name = cifar10 ] && echo 20 || echo 50)
+    plain=${network:+${network}_}r${depth}_$name
+    pair=($folder/$plain.py $folder/${network:+${network}_}sb_r${depth}_$name.py)
+    [ -d data/$data ] || {
+        echo "error: no data/$data; tools/dataset_converters/$data.py --help says" \
+            "where to get it" >&2
+        exit 2
+    }
+
+    out=${OUT:-work_dirs/benchmarks}/$name
+    options=(${OPTIONS:-}) rows=(${ROWS-$folder/*.py}) seeds=(0 1 2) pair_seeds=(0 1 2 3 4)
+    if [ "${SHORT:-}" ]; then
+        out+=_short options+=("${short[@]}") rows=() seeds=(0) pair_seeds=(0)
+    fi
+    flags=(--jobs "${JOBS:-1}" --test --baseline $plain --work-dir "$out"
+        ${options[@]:+--cfg-options "${options[@]}"})
+    python tools/run_matrix.py "${pair[@]}" --seeds ${pair_seeds[@]} "${flags[@]}"
+    [ ${#rows[@]} = 0 ] ||
+        python tools/run_matrix.py "${rows[@]}" --seeds ${seeds[@]} "${flags[@]}"
+    [ -e "$out/speed/results.json" ] || python tools/benchmark.py "${pair[@]}" \
+        $(printf '%s\n' "${rows[@]}" | grep -vFx -f <(printf '%s\n' "${pair[@]}")) \
+        --whole "${speed[@]}" --out "$out/speed"
+
+    runs=("$out"/*/seed_*)
+    python tools/compare.py "${runs[@]}" --baseline $plain \
+        --speed "$out/speed/results.json" --out "$out"
+    python tools/breakdown.py "${runs[@]}" --baseline $plain --out "$out/breakdown"
+    [ "${SHORT:-}" ] && continue
+    docs=docs/benchmarks/$name
+    for end in md csv; do
+        cp "$out/table.$end" $docs.$end
+        cp "$out/breakdown/table.$end" ${docs}_breakdown.$end
+    done
+    cp "$out/curves.csv" ${docs}_curves.csv
+    cp "$out/curves.png" ${docs}_curves.png
+    cp "$out/breakdown/breakdown.png" ${docs}_breakdown.png
+    for picture in "$out"/cost_*.png; do
+        cp "$picture" ${docs}_$(basename "$picture")
+    done
+    python tools/fill_tables.py docs/comparison.md --keep-missing
+done
