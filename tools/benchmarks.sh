@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Run what is missing of the benchmarks of docs/comparison.md, and make their tables
 # and pictures: benchmarks.sh [nuclei] [camvid] [cifar10]. What is finished is not
-# repeated. JOBS=2 runs at a time; OUT=DIR for the runs; ROWS=DIR/*.py for some of the
-# configs beside the plain one and SB; OPTIONS='KEY=VALUE …' for every config, such as
-# weights to start from; SHORT=1 for a sign of life, whose tables stay with the runs.
+# repeated. JOBS=2 runs at a time; OUT=DIR for the runs; SEEDS='0 1' of the plain and
+# the SB row; ROWS= for no others, ROWS='FILE …' for some; OPTIONS='KEY=VALUE …' for
+# every config, such as weights to start from; SHORT=1 for a sign of life, whose tables
+# stay with the runs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,7 +31,7 @@ for name; do
     }
 
     out=${OUT:-work_dirs/benchmarks}/$name
-    options=(${OPTIONS:-}) rows=(${ROWS-$folder/*.py}) seeds=(0 1 2) pair_seeds=(0 1 2 3 4)
+    options=(${OPTIONS:-}) rows=(${ROWS-$folder/*.py}) seeds=(0 1 2) pair_seeds=(${SEEDS:-0 1 2 3 4})
     if [ "${SHORT:-}" ]; then
         out+=_short options+=("${short[@]}") rows=() seeds=(0) pair_seeds=(0)
     fi
@@ -43,7 +44,7 @@ for name; do
         $(printf '%s\n' "${rows[@]}" | grep -vFx -f <(printf '%s\n' "${pair[@]}")) \
         --whole "${speed[@]}" --out "$out/speed"
 
-    runs=("$out"/*/seed_*)
+    runs=($(dirname "$out"/*/seed_*/predictions* | uniq))
     python tools/compare.py "${runs[@]}" --baseline $plain \
         --speed "$out/speed/results.json" --out "$out"
     python tools/breakdown.py "${runs[@]}" --baseline $plain --out "$out/breakdown"

@@ -175,12 +175,16 @@ def _draw_costs(groups, rows, times, out):
 def _curves(groups):
     """Losses and metrics of every run: what is left of its log."""
     for run in (run for runs in groups for run in runs):
-        head = {'config': run.name, 'seed': run.seed}
-        for step, loss in run.losses.items():
-            yield {**head, 'iteration': step, 'training loss': f'{loss:.4g}'}
-        for step, values in run.metrics.items():
-            yield {**head, run.unit: step,
-                   **{name: values.get(name) for name in run.metric_names}}
+        for step in sorted(run.losses.keys() | run.metrics.keys()):
+            yield {
+                'config': run.name,
+                'seed': run.seed,
+                'iteration': step,
+                'training loss': f'{run.losses[step]:.4g}'
+                if step in run.losses else None,
+                **{name: run.metrics.get(step, {}).get(name)
+                   for name in run.metric_names}
+            }
 
 
 def _draw(groups, path):
@@ -208,10 +212,7 @@ def _draw(groups, path):
                     steps, *([bound(curve[step] for curve in curves)
                               for step in steps] for bound in (min, max)),
                     alpha=.2)
-        axis.set(
-            title=name,
-            xlabel='iteration' if name == 'training loss' else
-            groups[0][0].unit)
+        axis.set(title=name, xlabel='iteration')
         axis.grid(alpha=.3)
     axes[0, 0].legend(fontsize='small')
     figure.savefig(path)
