@@ -68,6 +68,7 @@ def main():
     parser.add_argument('--epochs', type=int, default=12)
     parser.add_argument('--batch-size', type=int, default=128)
     parser.add_argument('--lr', type=float, default=.2)
+    parser.add_argument('--weight-decay', type=float, default=5e-4)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     images, labels = read(args.data / 'train')
@@ -75,7 +76,8 @@ def main():
     net = Classifier(args.depth, args.sb).to(memory_format=torch.channels_last)
     steps = args.epochs * -(-len(images) // args.batch_size)
     optimizer = torch.optim.SGD(
-        net.parameters(), args.lr, .9, weight_decay=5e-4, nesterov=True)
+        net.parameters(), args.lr, .9, weight_decay=args.weight_decay,
+        nesterov=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, args.lr, total_steps=steps, cycle_momentum=False)
     for epoch in range(args.epochs):

@@ -50,7 +50,7 @@ def breakdown(work_dirs: Sequence[str],
         ValueError: If there is no run of the baseline.
     """
     networks: Dict[str, dict] = {}
-    for run in track(list(map(Run, work_dirs)), 'Reading predictions'):
+    for run in track(list(map(Run, map(Path, work_dirs))), 'Reading predictions'):
         if not (run.tested and run.has_predictions):
             raise FileNotFoundError(
                 f'{run.path} has no predictions of its last weights; '
