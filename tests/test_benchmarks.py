@@ -1,0 +1,54 @@
+"""The script behind make benchmark, on data of two images a class."""
+import json
+import shutil
+import subprocess
+
+import cv2
+import numpy as np
+import pytest
+from conftest import ROOT, tool_env
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    for name in ('tools', 'configs', 'sb_mm'):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / 'docs').mkdir()
+    shutil.copy(ROOT / 'docs/comparison.md', tmp_path / 'docs')
+    return tmp_path
+
+
+def benchmarks(checkout, *names, **env):
+    return subprocess.run(
+        [checkout / 'tools/benchmarks.sh', *names], env=tool_env(**env), text=True,
+        cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def test_short(checkout):
+    random = np.random.default_rng(0)
+    for split in ('train', 'test'):
+        for name in 'abcdefghij':
+            folder = checkout / 'data/cifar10' / split / name
+            folder.mkdir(parents=True)
+            for i in range(2):
+                cv2.imwrite(str(folder / f'{i}.png'),
+                            random.integers(0, 256, (32, 32, 3), np.uint8))
+    out = checkout / 'work_dirs/benchmarks/cifar10_short'
+    (out / 'speed').mkdir(parents=True)  # takes half a minute to measure
+    (out / 'speed/results.json').write_text(json.dumps({'rows': [
+        {'config': name, 'ratio to the first': 1, 'status': 'ok'}
+        for name in ('r20_cifar10', 'sb_r20_cifar10')]}))
+    result = benchmarks(checkout, 'cifar10', SHORT='1', JOBS='2')
+    assert not result.returncode, result.stdout
+    assert not list(checkout.glob('docs/*/*'))
+    for table in (out, out / 'breakdown'):
+        rows = (table / 'table.csv').read_text()
+        assert 'r20_cifar10' in rows and 'sb_r20_cifar10' in rows
+    assert (out / 'cost_top_1.png').is_file()
+
+
+def test_what_is_missing(checkout):
+    for name, message in (('imagenet', 'no benchmark imagenet'),
+                          ('camvid', 'no data/camvid; tools/dataset_')):
+        result = benchmarks(checkout, name)
+        assert result.returncode == 2 and f'error: {message}' in result.stdout
