@@ -50,6 +50,9 @@ class Classifier(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode='fan_out')
+        for name, weight in self.named_parameters():
+            if name.endswith('bn3.weight'):  # zero_init_residual of MMPreTrain
+                nn.init.zeros_(weight)
         nn.init.normal_(self.fc.weight, std=.01)
         nn.init.zeros_(self.fc.bias)
 
