@@ -1,13 +1,15 @@
 """Mistakes of users end in one line that names them."""
 import json
 import shutil
+import subprocess
+import sys
 from argparse import ArgumentParser
 
 import cv2
 import numpy as np
 import pytest
 from conftest import CLS_CONFIG as CLS
-from conftest import DEMO
+from conftest import DEMO, ROOT
 from conftest import SEG_CONFIG as SEG
 from mmengine.config import Config, DictAction
 
@@ -179,3 +181,15 @@ custom_hooks = [dict(type='FailingHook')]
     assert lines[2].endswith('iter_2.pth.')
     text = (tmp_path / 'work/traceback.txt').read_text()
     assert "raise RuntimeError('as it happens')" in text
+
+
+@pytest.mark.parametrize('tool', ['check_data.py', 'make_beacons.py'])
+def test_environment_that_is_not_active(tool):
+    # -S: without the packages
+    result = subprocess.run(
+        [sys.executable, '-S', ROOT / 'tools' / tool, 'x'],
+        stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 2
+    assert 'No module named' in result.stderr
+    assert 'is the environment active?' in result.stderr
+    assert 'Traceback' not in result.stderr

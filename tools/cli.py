@@ -39,7 +39,10 @@ class ArgumentParser(argparse.ArgumentParser):
             'run code')
 
     def add_cfg_options(self, example=''):
-        from mmengine.config import DictAction
+        try:
+            from mmengine.config import DictAction
+        except ImportError as error:
+            sys.exit(_end(error))
         self.add_argument(
             '--cfg-options',
             nargs='+',
@@ -109,7 +112,11 @@ def _end(error):
         from sb_mm.apis.errors import describe
     except ImportError:  # says itself what is missing
         describe = str
-    print(f'error: {describe(error)}', file=sys.stderr)
+    hint = ''
+    if getattr(error, 'name', '') in ('mmengine', 'sb_mm', 'torch'):
+        hint = ('; is the environment active? (. .venv/bin/activate, after '
+                'make setup)')
+    print(f'error: {describe(error)}{hint}', file=sys.stderr)
     return 2
 
 
