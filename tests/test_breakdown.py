@@ -87,9 +87,12 @@ def test_labels(tested, tiny_seg, trained_seg):
                                 re.M):
         assert got[name] == pytest.approx(float(iou), abs=.06, nan_ok=True)
     metrics = {row['group']: row['metric'] for row in rows}
-    regions = [group for group in got if group.startswith('regions of')]
-    assert len(regions) == 3
+    regions = {group for group in got if group.endswith(' regions')}
     assert {metrics[group] for group in regions} == {'pixels right'}
+    # all pixels are in one of them
+    accuracy = float(re.search(r'^aAcc: (.*)', printed, re.M)[1])
+    assert regions and min(got[group] for group in regions) - .06 <= accuracy
+    assert accuracy <= max(got[group] for group in regions) + .06
 
 
 def test_classes(tested, tiny_cls, trained_cls, tmp_path):

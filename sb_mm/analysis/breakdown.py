@@ -22,8 +22,8 @@ def breakdown(work_dirs: Sequence[str],
     A detector by the size of objects (COCO's) and by objects per image
     (thirds of the images), in mask AP, or box AP where there are no masks. A
     segmentor by class, in IoU, and by the size of the connected regions of the
-    ground truth (thirds of the regions), in the share of their pixels that is
-    right. A classifier by class, in the share that is right.
+    ground truth (under 32², under 96² and more pixels), in the share of their
+    pixels that is right. A classifier by class, in the share that is right.
 
     Args:
         work_dirs (list[str]): Work dirs with predictions, of one test set.

@@ -80,11 +80,14 @@ class Labels:
             confusions.append(self._confusion(truth, found))
             regions += self._regions(truth, found)
         self.confusion = np.stack(confusions)
-        regions = np.array(sorted(regions))
+        pixels, right = np.array(regions).T
         self.groups = {'all': None, **dict.fromkeys(self.classes)}
-        for part in np.array_split(regions, 3):
-            self.groups[f'regions of {part[0, 0]:,} to {part[-1, 0]:,} '
-                        'px'] = (part[:, 1] / part[:, 0]).mean().item()
+        for name, low, high in (('small', 0, 32), ('medium', 32, 96),
+                                ('large', 96, np.inf)):
+            these = (low**2 <= pixels) & (pixels < high**2)
+            if these.any():
+                self.groups[f'{name} regions'] = (
+                    right[these].sum() / pixels[these].sum()).item()
 
     def _confusion(self, truth, found):
         number = len(self.classes)
