@@ -9,7 +9,8 @@ from rich.progress import track
 from ..utils.picture import marker, subplots
 from ..utils.table import write_table
 from .predictions import read_predictions
-from .statistics import bootstrap, paired_difference, verdict
+from .statistics import (bootstrap, format_difference, paired_difference,
+                         verdict)
 from .work_dirs import Run
 
 
@@ -80,7 +81,8 @@ def _row(name, group, runs, reference, samples):
         return row, None
     theirs = {seed: run.value(group) for seed, run in reference.items()}
     difference, half, _ = paired_difference(values, theirs)
-    row['Δ (%)'] = _interval(difference, half)
+    row['Δ (%)'] = format_difference(
+        100 * difference, None if half is None else 100 * half, 1)
     row['over seeds'] = verdict(difference, half)
     if group == 'all':
         seeds = sorted(runs.keys() & reference)
@@ -95,13 +97,6 @@ def _row(name, group, runs, reference, samples):
             row['Δ over images (%)'] = (
                 f'[{100 * low:+.1f}, {100 * high:+.1f}]')
     return row, (difference, half)
-
-
-def _interval(difference, half):
-    text = f'{100 * difference:+.1f}'
-    return text if half is None else (
-        f'{text} [{100 * (difference - half):+.1f}, '
-        f'{100 * (difference + half):+.1f}]')
 
 
 def _draw(found, baseline, path):

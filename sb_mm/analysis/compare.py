@@ -9,7 +9,8 @@ from mmengine.config import Config
 from .complexity import count_complexity
 from .costs import draw_costs, read_times
 from ..utils.picture import marker, subplots
-from .statistics import less_is_better, paired_difference, verdict
+from .statistics import (format_difference, less_is_better,
+                         paired_difference, verdict)
 from ..utils.table import write_csv, write_table
 from .work_dirs import PERCENT, Run
 
@@ -22,11 +23,10 @@ def compare(work_dirs: Sequence[str],
     """Put runs into one table, the seeds of a config in one row.
 
     Only finished runs with the same settings are averaged, and of those that
-    ``tools/test.py`` tested into their work dirs the test counts. The difference to
-    the baseline is that of the runs with the same seed, with its 95 %
-    interval by Student's t; 'ahead' and 'behind' say that there is no 0 in it,
-    'level' that there is. Runs that did not
-    finish, have no metric, or differ from the baseline in more than the
+    ``tools/test.py`` tested into their work dirs the test counts. The
+    difference to the baseline is that of the runs with the same seed, with its
+    95 % interval by Student's t; 'ahead' and 'behind' say that there is no 0
+    in it, 'level' that there is. Runs that did not finish, have no metric, or differ from the baseline in more than the
     backbone are shown as such.
 
     Args:
@@ -126,12 +126,9 @@ def _by_seed(runs, metric):
 
 def _difference(ours, theirs, metric, decimals):
     difference, half, _ = paired_difference(ours, theirs)
-    text = f'{difference:+.{decimals}f}'
-    if half is None:
-        return text
-    return (f'{text} [{difference - half:+.{decimals}f}, '
-            f'{difference + half:+.{decimals}f}] ' +
-            verdict(difference, half, less_is_better(metric)))
+    text = format_difference(difference, half, decimals)
+    said = verdict(difference, half, less_is_better(metric))
+    return f'{text} {said}'.rstrip()
 
 
 def _last(run):

@@ -54,6 +54,24 @@ def verdict(difference, half, less=False):
     return 'ahead' if (difference > 0) != less else 'behind'
 
 
+def format_difference(difference, half, decimals):
+    """A paired difference as text.
+
+    Args:
+        difference (float): Mean of the differences.
+        half (float or None): Half the width of their 95 % interval.
+        decimals (int): Digits after the point.
+
+    Returns:
+        str: Such as '+0.2 [-0.9, +1.3]', without an interval '+0.2'.
+    """
+    text = f'{difference:+.{decimals}f}'
+    if half is None:
+        return text
+    return (f'{text} [{difference - half:+.{decimals}f}, '
+            f'{difference + half:+.{decimals}f}]')
+
+
 def seeds_needed(difference, half, number):
     """How many seeds would tell a difference of this size from 0.
 

@@ -43,7 +43,8 @@ def show_bias(config: str,
 
     Returns:
         list[dict]: For each image and block the largest value of its maps and
-        the effect; for several images their mean. An image that cannot be read says so in its ``status``.
+        the effect; for several images their mean. An image that cannot be
+        read says so in its ``status``.
 
     Raises:
         FileNotFoundError: If an image does not exist.
