@@ -8,6 +8,7 @@ import torch
 from mmengine.registry import DATASETS
 from torchvision.ops import box_iou
 
+from ..visualization.pillow_canvas import PillowCanvas
 from .checks import InputError, check_checkpoint, read_config
 from .model import load_weights
 
@@ -67,6 +68,7 @@ class Predictor:
                 dict(dataset, lazy_init=True, pipeline=[])).metainfo
         # MMSegmentation's takes those of Cityscapes in any case
         self.inferencer.visualizer.dataset_meta = self.model.dataset_meta
+        PillowCanvas.put_into(self.inferencer.visualizer)
         self.score_thr = score_thr
         if opacity is not None:
             self.inferencer.visualizer.alpha = opacity
