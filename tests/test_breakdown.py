@@ -130,5 +130,8 @@ def test_classes(tested, tiny_cls, trained_cls, tmp_path):
     # of four draws of four images none has image 2 with (3/4)^4
     assert rows[3]['Δ over images (%)'] == '[+0.0, +75.0]'
     assert (tmp_path / 'out/breakdown.png').stat().st_size > 10_000
+    # all but one run may be gone
+    again = breakdown(runs[3:], tmp_path / 'out', 'plain', keep=True)
+    assert sorted(map(str, again)) == sorted(map(str, rows))
     with pytest.raises(ValueError, match='no run of the baseline gone'):
         breakdown(runs, baseline='gone')

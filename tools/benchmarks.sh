@@ -3,8 +3,9 @@
 # and pictures: benchmarks.sh [nuclei] [camvid] [cifar10]. What is finished is not
 # repeated. JOBS=2 runs at a time; OUT=DIR for the runs; SEEDS='0 1' of the plain and
 # the SB row; ROWS= for no others, ROWS='FILE …' for some; OPTIONS='KEY=VALUE …' for
-# every config, such as weights to start from; SHORT=1 for a sign of life, whose tables
-# stay with the runs.
+# every config, such as weights to start from; SHORT=1 for a sign of life. TABLES=DIR for
+# the tables and pictures of all runs that were ever there, DIR/nuclei and so on, of
+# which the work dirs may be gone (default: with the runs, of those alone).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -40,25 +41,19 @@ for name; do
     python tools/run_matrix.py "${pair[@]}" --seeds ${pair_seeds[@]} "${flags[@]}"
     [ ${#rows[@]} = 0 ] ||
         python tools/run_matrix.py "${rows[@]}" --seeds ${seeds[@]} "${flags[@]}"
-    [ -e "$out/speed/results.json" ] || python tools/benchmark.py "${pair[@]}" \
-        $(printf '%s\n' "${rows[@]}" | grep -vFx -f <(printf '%s\n' "${pair[@]}")) \
-        --whole "${speed[@]}" --out "$out/speed"
+    tables=$out keep=()
+    [ -z "${TABLES:-}" ] || tables=$TABLES/$name keep=(--keep)
+    networks=($(printf '%s\n' "${pair[@]}" "${rows[@]}" | awk 'NF && !there[$0]++'))
+    for config in "${networks[@]}"; do
+        grep -qs "\"$(basename $config .py)\"" "$tables/speed/results.json" || {
+            python tools/benchmark.py "${networks[@]}" --whole "${speed[@]}" --out "$tables/speed"
+            break
+        }
+    done
 
     runs=($(dirname "$out"/*/seed_*/predictions* | uniq))
-    python tools/compare.py "${runs[@]}" --baseline $plain \
-        --speed "$out/speed/results.json" --out "$out"
-    python tools/breakdown.py "${runs[@]}" --baseline $plain --out "$out/breakdown"
-    [ "${SHORT:-}" ] && continue
-    docs=docs/benchmarks/$name
-    for end in md csv; do
-        cp "$out/table.$end" $docs.$end
-        cp "$out/breakdown/table.$end" ${docs}_breakdown.$end
-    done
-    cp "$out/curves.csv" ${docs}_curves.csv
-    cp "$out/curves.png" ${docs}_curves.png
-    cp "$out/breakdown/breakdown.png" ${docs}_breakdown.png
-    for picture in "$out"/cost_*.png; do
-        cp "$picture" ${docs}_$(basename "$picture")
-    done
-    python tools/fill_tables.py docs/comparison.md --keep-missing
+    python tools/compare.py "${runs[@]}" --baseline $plain "${keep[@]}" \
+        --speed "$tables/speed/results.json" --out "$tables"
+    python tools/breakdown.py "${runs[@]}" --baseline $plain "${keep[@]}" --out "$tables/breakdown"
+    [ -z "${TABLES:-}" ] || python tools/fill_tables.py docs/comparison.md --keep-missing
 done

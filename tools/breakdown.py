@@ -11,7 +11,12 @@ def parse_args():
     parser.add_argument(
         '--out',
         metavar='DIR',
-        help='write table.md, table.csv and breakdown.png there')
+        help='write table.md, table.csv, values.csv and breakdown.png there')
+    parser.add_argument(
+        '--keep',
+        action='store_true',
+        help='count the runs that values.csv there has too, whose work dirs '
+        'may be gone')
     parser.add_argument(
         '--baseline',
         metavar='CONFIG',

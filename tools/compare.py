@@ -11,7 +11,13 @@ def parse_args():
     parser.add_argument(
         '--out',
         metavar='DIR',
-        help='write table.md, table.csv, curves.png and curves.csv there')
+        help='write table.md, table.csv, runs.csv, curves.csv and curves.png '
+        'there')
+    parser.add_argument(
+        '--keep',
+        action='store_true',
+        help='count the runs that runs.csv there has too, whose work dirs may '
+        'be gone')
     parser.add_argument(
         '--baseline',
         metavar='CONFIG',

@@ -7,7 +7,7 @@ from typing import Dict, List, Optional, Sequence
 from rich.progress import track
 
 from ..utils.picture import marker, subplots
-from ..utils.table import write_table
+from ..utils.table import read_csv, write_csv, write_table
 from .predictions import read_predictions
 from .statistics import (bootstrap, format_difference, paired_difference,
                          verdict)
@@ -17,7 +17,8 @@ from .work_dirs import Run
 def breakdown(work_dirs: Sequence[str],
               out: Optional[str] = None,
               baseline: Optional[str] = None,
-              samples: int = 1000) -> List[dict]:
+              samples: int = 1000,
+              keep: bool = False) -> List[dict]:
     """Compare the predictions of runs group by group.
 
     A detector by the size of objects (COCO's) and by objects per image
@@ -28,74 +29,95 @@ def breakdown(work_dirs: Sequence[str],
 
     Args:
         work_dirs (list[str]): Work dirs with predictions, of one test set.
-        out (str, optional): Folder to write ``table.md``, ``table.csv`` and
-            ``breakdown.png`` to. Defaults to None.
+        out (str, optional): Folder to write ``table.md``, ``table.csv``,
+            ``values.csv`` with those of each run, and ``breakdown.png`` to.
+            Defaults to None.
         baseline (str, optional): Name of the config that the others are
             compared with. Defaults to None, the first.
         samples (int): Draws of the test images for the interval of 'all'.
             Defaults to 1000.
+        keep (bool): Whether the runs that ``out`` has in its ``values.csv``
+            count too, but for those of the same config and seed as one of
+            ``work_dirs``. Defaults to False.
 
     Returns:
         list[dict]: A row for each config and group. Differences are paired by
         seed, with the 95 % interval by Student's t over the seeds; for 'all'
-        there is one by bootstrap over the test images too, of the mean over
-        the seeds.
+        there is one by bootstrap over the test images too, of the first seed
+        that has predictions of both networks.
 
     Raises:
         FileNotFoundError: If a work dir has no predictions.
         ValueError: If there is no run of the baseline.
     """
-    networks: Dict[str, dict] = {}
     runs = list(map(Run, map(Path, work_dirs)))
-    for run in track(runs, 'Reading predictions'):
-        networks.setdefault(run.name, {})[run.seed] = read_predictions(run)
-    baseline = baseline or next(iter(networks))
+    found = {(run.name, run.seed): read_predictions(run)
+             for run in track(runs, 'Reading predictions')}
+    baseline = baseline or runs[0].name
+    values = [
+        dict(config=name, seed=str(seed), group=group,
+             metric=run.metric(group), value=run.value(group),
+             over_images=_over_images(run, found.get((baseline, seed)),
+                                      samples) if group == 'all' else None)
+        for (name, seed), run in found.items() for group in run.groups
+    ]
+    if out and keep:
+        there = {(row['config'], row['seed']) for row in values}
+        values += [row for row in read_csv(Path(out) / 'values.csv')
+                   if (row['config'], row['seed']) not in there]
+    networks: Dict[str, dict] = {}
+    for row in sorted(values, key=lambda row: int(row['seed'])):
+        networks.setdefault(row['config'], {}).setdefault(
+            row['group'], {})[row['seed']] = row
     if baseline not in networks:
         raise ValueError(f'there is no run of the baseline {baseline}; there '
                          f'are {", ".join(networks)}')
-    found = [
-        _row(name, group, runs, networks[baseline], samples)
-        for name, runs in networks.items()
-        for group in next(iter(runs.values())).groups
-    ]
-    rows = [row for row, _ in found]
+    pairs = [_row(rows, networks[baseline].get(group))
+             for name, groups in networks.items()
+             for group, rows in groups.items()]
+    rows = [row for row, _ in pairs]
     if out:
         write_table(rows, out)
+        write_csv(values, Path(out) / 'values.csv')
         if len(networks) > 1:
-            _draw(found, baseline, Path(out) / 'breakdown.png')
+            _draw(pairs, baseline, Path(out) / 'breakdown.png')
     return rows
 
 
-def _row(name, group, runs, reference, samples):
+def _over_images(run, reference, samples):
+    """str or None: Interval of the difference by bootstrap over the test
+    images, in percent."""
+    if reference in (run, None):
+        return None
+
+    def statistic(images):
+        return run.value('all', images) - reference.value('all', images)
+
+    low, high = bootstrap(range(run.images), statistic, samples)
+    return f'[{100 * low:+.1f}, {100 * high:+.1f}]'
+
+
+def _row(runs, reference):
     """The row, and its difference to the reference with half the width of
     its interval."""
-    values = {seed: run.value(group) for seed, run in runs.items()}
-    any_run = next(iter(runs.values()))
+    first = next(iter(runs.values()))
+    ours, theirs = ({seed: float(row['value']) for seed, row in each.items()}
+                    for each in (runs, reference or {}))
     row = {
-        'config': name,
-        'group': group,
-        'metric': any_run.metric(group),
-        'value (%)': f'{100 * mean(values.values()):.1f}',
+        'config': first['config'],
+        'group': first['group'],
+        'metric': first['metric'],
+        'value (%)': f'{100 * mean(ours.values()):.1f}',
     }
-    if runs is reference:
+    if runs is reference or not theirs:
         return row, None
-    theirs = {seed: run.value(group) for seed, run in reference.items()}
-    difference, half, _ = paired_difference(values, theirs)
+    difference, half, _ = paired_difference(ours, theirs)
     row['Δ (%)'] = format_difference(
         100 * difference, None if half is None else 100 * half, 1)
     row['over seeds'] = verdict(difference, half)
-    if group == 'all':
-        seeds = sorted(runs.keys() & reference)
-
-        def statistic(images):
-            return mean(runs[seed].value(group, images) -
-                        reference[seed].value(group, images)
-                        for seed in seeds)
-
-        if seeds:
-            low, high = bootstrap(range(any_run.images), statistic, samples)
-            row['Δ over images (%)'] = (
-                f'[{100 * low:+.1f}, {100 * high:+.1f}]')
+    row['Δ over images (%)'] = next(
+        (each['over_images'] for each in runs.values() if each['over_images']),
+        None)
     return row, (difference, half)
 
 

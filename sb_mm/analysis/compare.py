@@ -4,36 +4,35 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import List, Optional, Sequence, Tuple
 
-from mmengine.config import Config
-
-from .complexity import count_complexity
 from .costs import draw_costs, read_times
+from .kept_runs import read_runs, write_runs
 from ..utils.picture import marker, subplots
 from .statistics import (format_difference, less_is_better,
                          paired_difference, verdict)
-from ..utils.table import write_csv, write_table
-from .work_dirs import PERCENT, Run
+from ..utils.table import write_table
+from .work_dirs import BACKBONE, PERCENT, Run
 
 
 def compare(work_dirs: Sequence[str],
             out: Optional[str] = None,
             baseline: Optional[str] = None,
             shape: Optional[Tuple[int, int]] = None,
-            speed: Optional[str] = None) -> List[dict]:
+            speed: Optional[str] = None,
+            keep: bool = False) -> List[dict]:
     """Put runs into one table, the seeds of a config in one row.
 
     Only finished runs with the same settings are averaged, and of those that
     ``tools/test.py`` tested into their work dirs the test counts. The
     difference to the baseline is that of the runs with the same seed, with its
     95 % interval by Student's t; 'ahead' and 'behind' say that there is no 0
-    in it, 'level' that there is. Runs that did not finish, have no metric, or differ from the baseline in more than the
-    backbone are shown as such.
+    in it, 'level' that there is. Runs that did not finish, have no metric, or
+    differ from the baseline in more than the backbone are shown as such.
 
     Args:
         work_dirs (list[str]): Work dirs of training runs.
         out (str, optional): Folder to write ``table.md``, ``table.csv``,
-            ``curves.png``, ``curves.csv`` and, for metrics by distance,
-            ``distance.png`` to. Defaults to None.
+            ``runs.csv``, ``curves.csv``, ``curves.png`` and, for metrics by
+            distance, ``distance.png`` to. Defaults to None.
         baseline (str, optional): Name of the config that the others are
             compared with. Defaults to None, the first.
         shape (tuple[int, int], optional): Size of the image that
@@ -41,6 +40,9 @@ def compare(work_dirs: Sequence[str],
         speed (str, optional): ``results.json`` of ``tools/benchmark.py``, for
             a picture of each metric over the time of an image and the
             parameters in ``out``, ``cost_METRIC.png``. Defaults to None.
+        keep (bool): Whether the finished runs that ``out`` has in its
+            ``runs.csv`` count too, but for those of the same config and seed
+            as one of ``work_dirs``. Defaults to False.
 
     Returns:
         list[dict]: The rows.
@@ -51,13 +53,17 @@ def compare(work_dirs: Sequence[str],
             in ``speed``.
     """
     found: dict = {}
-    for run in map(Run, map(Path, work_dirs)):
-        settings = run.settings()
+    runs = list(map(Run, map(Path, work_dirs)))
+    if out and keep:
+        there = {(run.name, run.seed) for run in runs}
+        runs += [run for run in read_runs(out)
+                 if (run.name, run.seed) not in there]
+    for run in runs:
         finished = run.status == 'finished'
-        key = (run.name, finished or run.path, run.tested, tuple(
-            sorted((k, repr(v)) for k, v in settings.items())))
+        key = (run.name, finished or run.path, run.tested, run.digests)
         found.setdefault(key, []).append(run)
-    groups = list(found.values())
+    groups = [sorted(runs, key=lambda run: run.seed or 0)
+              for runs in found.values()]
     baseline = baseline or groups[0][0].name
     reference = next((runs for runs in groups if runs[0].name == baseline),
                      None)
@@ -75,7 +81,7 @@ def compare(work_dirs: Sequence[str],
         if times:
             _draw_costs(groups, rows, times, Path(out))
         _draw(groups, Path(out) / 'curves.png')
-        write_csv(list(_curves(groups)), Path(out) / 'curves.csv')
+        write_runs(groups, Path(out), shape)
         metrics = {
             runs[0].name: [_last(run) for run in runs]
             for runs in groups
@@ -89,8 +95,7 @@ def compare(work_dirs: Sequence[str],
 
 def _row(runs, reference, shape):
     run = runs[0]
-    cfg = Config(run.cfg.to_dict())
-    parameters, flops, shape = count_complexity(cfg, shape)
+    parameters, flops, shape = run.count_complexity(shape)
     row = {'config': run.name, 'status': run.status,
            'split': 'test' if run.tested else ''}
     for metric in run.metric_names:
@@ -144,11 +149,14 @@ def _mean(values, decimals):
 
 def _differences(run, reference):
     """Settings outside the backbone that differ from the reference."""
+    if run.digests[1] == reference.digests[1]:
+        return []
+    if not (run.settings and reference.settings):
+        return ['settings that were not kept']
     ours, theirs = run.settings(), reference.settings()
     return sorted(
         key for key in ours.keys() | theirs.keys()
-        if ours.get(key) != theirs.get(key)
-        and not key.startswith('model.backbone.'))
+        if ours.get(key) != theirs.get(key) and not key.startswith(BACKBONE))
 
 
 def _draw_costs(groups, rows, times, out):
@@ -167,21 +175,6 @@ def _draw_costs(groups, rows, times, out):
         }
         draw_costs(values, costs, metric,
                    out / f'cost_{re.sub("[^a-zA-Z0-9]+", "_", metric)}.png')
-
-
-def _curves(groups):
-    """Losses and metrics of every run: what is left of its log."""
-    for run in (run for runs in groups for run in runs):
-        for step in sorted(run.losses.keys() | run.metrics.keys()):
-            yield {
-                'config': run.name,
-                'seed': run.seed,
-                'iteration': step,
-                'training loss': f'{run.losses[step]:.4g}'
-                if step in run.losses else None,
-                **{name: run.metrics.get(step, {}).get(name)
-                   for name in run.metric_names}
-            }
 
 
 def _draw(groups, path):

@@ -2,10 +2,13 @@
 import json
 import re
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from statistics import median
 
 from mmengine.config import Config
+
+from .complexity import count_complexity
 
 #: Metrics of the evaluators, and their names in the field.
 METRICS = {
@@ -26,6 +29,8 @@ _NO_METRICS = {'data_time', 'time', 'step', 'epoch', 'iter', 'memory'}
 #: Where two runs of one experiment may differ.
 _PER_RUN = ('work_dir', 'resume', 'load_from', 'launcher', 'randomness',
             'custom_imports')
+#: Where networks that are compared do differ.
+BACKBONE = 'model.backbone.'
 #: Arguments of evaluators that say where predictions go.
 _OUT = ('outfile_prefix', 'output_dir', 'out_file_path')
 
@@ -47,6 +52,7 @@ class Run:
     metrics: dict = field(init=False, default_factory=dict)
     #: Whether tools/test.py tested the last weights, into this work dir.
     tested: bool = field(init=False, default=False)
+    _complexity: dict = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self):
         self.path = Path(self.path)
@@ -146,6 +152,24 @@ class Run:
             if key.split('.')[0] not in _PER_RUN
             and key.split('.')[-1] not in _OUT
         }
+
+    @property
+    def digests(self):
+        """tuple[str, str]: What tells the settings of the backbone, and all
+        others, from those of another run."""
+        parts = [[], []]
+        for item in sorted(self.settings().items()):
+            parts[not item[0].startswith(BACKBONE)].append(item)
+        return tuple(sha256(repr(part).encode()).hexdigest()[:8]
+                     for part in parts)
+
+    def count_complexity(self, shape=None):
+        """tuple[int, int, tuple[int, int]]: Parameters, multiply-adds and the
+        size (H, W) that they are counted at, ``shape`` or the config's."""
+        if shape not in self._complexity:
+            self._complexity[shape] = count_complexity(
+                Config(self.cfg.to_dict()), shape)
+        return self._complexity[shape]
 
 
 def _named(record):

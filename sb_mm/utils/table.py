@@ -2,7 +2,7 @@
 import csv
 import re
 from pathlib import Path
-from typing import Dict, Sequence, Union
+from typing import Dict, List, Sequence, Union
 
 from rich.console import Console
 from rich.table import Table
@@ -48,6 +48,14 @@ def write_csv(rows: Sequence[dict], path: Union[str, Path]) -> None:
     columns, lines = _cells(rows)
     with open(path, 'w', newline='') as file:
         csv.writer(file).writerows([columns, *lines])
+
+
+def read_csv(path: Union[str, Path]) -> List[Dict[str, str]]:
+    """Read the rows of a file; there are none where there is no file."""
+    if not Path(path).is_file():
+        return []
+    with open(path, newline='') as file:
+        return list(csv.DictReader(file))
 
 
 def fill_tables(document: Union[str, Path],
