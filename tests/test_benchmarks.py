@@ -33,18 +33,25 @@ def test_short(checkout):
             for i in range(2):
                 cv2.imwrite(str(folder / f'{i}.png'),
                             random.integers(0, 256, (32, 32, 3), np.uint8))
-    out = checkout / 'work_dirs/benchmarks/cifar10_short'
-    (out / 'speed').mkdir(parents=True)  # takes half a minute to measure
-    (out / 'speed/results.json').write_text(json.dumps({'rows': [
+    tables = checkout / 'tables/cifar10'
+    (tables / 'speed').mkdir(parents=True)  # takes half a minute to measure
+    (tables / 'speed/results.json').write_text(json.dumps({'rows': [
         {'config': name, 'ratio to the first': 1, 'status': 'ok'}
         for name in ('r20_cifar10', 'sb_r20_cifar10')]}))
-    result = benchmarks(checkout, 'cifar10', SHORT='1', JOBS='2')
+    # a run of another day
+    (tables / 'breakdown').mkdir()
+    (tables / 'breakdown/values.csv').write_text(
+        'config,seed,group,metric,value,over_images\n'
+        'r20_cifar10,7,all,top-1,0.25,\n')
+    result = benchmarks(checkout, 'cifar10', SHORT='1', JOBS='2',
+                        TABLES='tables')
     assert not result.returncode, result.stdout
     assert not list(checkout.glob('docs/*/*'))
-    for table in (out, out / 'breakdown'):
-        rows = (table / 'table.csv').read_text()
-        assert 'r20_cifar10' in rows and 'sb_r20_cifar10' in rows
-    assert (out / 'cost_top_1.png').is_file()
+    for table in ('runs.csv', 'breakdown/values.csv'):
+        rows = (tables / table).read_text()
+        assert 'r20_cifar10,0,' in rows and 'sb_r20_cifar10,0,' in rows
+    assert 'r20_cifar10,7,' in rows
+    assert (tables / 'cost_top_1.png').is_file()
 
 
 def test_what_is_missing(checkout):
