@@ -1,6 +1,7 @@
 """The converters, on tiny data that the tests draw."""
 import json
 import pickle
+import shutil
 
 import cv2
 import numpy as np
@@ -120,6 +121,41 @@ def test_camvid(convert, streets, tmp_path):
             assert np.array_equal(
                 cv2.imread(str(tmp_path / 'out/images' / split / path.name)),
                 cv2.imread(str(streets / split / path.name)))
+
+
+def test_camvid_in_colours(convert, tmp_path):
+    names = dict(
+        train=['0001TP_006690', '0001TP_008520', '0006R0_f00930',
+               '0016E5_00390', '0016E5_08640'],
+        val=['0016E5_07959', '0016E5_08159'],
+        test=['0001TP_008550', 'Seq05VD_f00000'])
+    # lane marking, void, tunnel, child, bus
+    colours = np.array([(128, 0, 192), (0, 0, 0), (64, 0, 64), (192, 128, 64),
+                        (192, 128, 192)], 'uint8')
+    found = np.random.default_rng(0).integers(0, 5, (36, 48))
+    labels = np.kron(colours[found][..., ::-1], np.ones((20, 20, 1), 'uint8'))
+    for name in sum(names.values(), []):
+        draw(tmp_path / 'all/701_StillsRaw_full' / f'{name}.png',
+             np.full((720, 960, 3), 90, 'uint8'))
+        draw(tmp_path / 'all/LabeledApproved_full' / f'{name}_L.png', labels)
+    result, rows = convert('camvid', tmp_path / 'all')
+    assert [row['status'] for row in rows] == ['5 of 367', '2 of 101',
+                                               '2 of 233'], result.stdout
+    wanted = np.array([3, 255, 1, 9, 8], 'uint8')[found]
+    for split, them in names.items():
+        for name in them:
+            ours = cv2.imread(str(tmp_path / 'out/labels' / split /
+                                  f'{name}.png'), cv2.IMREAD_UNCHANGED)
+            assert np.array_equal(ours, np.kron(wanted, np.ones((10, 10))))
+            image = cv2.imread(str(tmp_path / 'out/images' / split /
+                                   f'{name}.png'))
+            assert image.shape == (360, 480, 3) and (image == 90).all()
+    draw(tmp_path / 'all/LabeledApproved_full/Seq05VD_f00000_L.png',
+         labels // 2)
+    shutil.rmtree(tmp_path / 'out')
+    result, _ = convert('camvid', tmp_path / 'all')
+    assert result.returncode == 2
+    assert "other colours than those of CamVid, in " in result.stdout
 
 
 def test_camvid_refuses(convert, streets, tmp_path):

