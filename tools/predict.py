@@ -49,7 +49,7 @@ def parse_args():
         '--no-pictures',
         action='store_false',
         dest='pictures',
-        help='draw nothing, which takes longer than a small network does')
+        help='draw nothing, which takes as long as a small network does')
     parser.add_argument(
         '--max-frames',
         type=int,

@@ -11,6 +11,7 @@ from typing import List, Optional, Sequence, Tuple
 import cv2
 import mmcv
 import numpy as np
+import torch
 from rich.progress import Progress
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
@@ -68,7 +69,7 @@ def predict(config: str,
             Defaults to None, the toolbox's.
         max_frames (int, optional): Frames of a video or camera to take.
             Defaults to None, all; a camera ends with Ctrl-C.
-        pictures (bool): Whether to draw, which takes longer than a small
+        pictures (bool): Whether to draw, which takes as long as a small
             network does. Defaults to True.
         device (str, optional): Device. Defaults to None, a GPU if there is
             one.
@@ -120,7 +121,10 @@ def predict(config: str,
     out.mkdir(parents=True, exist_ok=True)
     sink, rows, done = _Sink(out, models, pictures), [], 0
     frames = _ahead(_read(sources, max_frames), 2 * batch_size)
-    with Progress() as progress, ThreadPoolExecutor(1) as writer:
+    threads = torch.get_num_threads()
+    # more in this thread would keep the model's waiting for their cores
+    with Progress() as progress, ThreadPoolExecutor(
+            1, initializer=torch.set_num_threads, initargs=(1, )) as writer:
         bar = progress.add_task('Predicting', total=sum(
             count for _, _, count in sources) or None)
         pending = deque()
@@ -149,6 +153,7 @@ def predict(config: str,
             for each in pending:
                 each.result()
             sink.close()
+            torch.set_num_threads(threads)  # of threads to come
     text = f'{done} pictures in {out}'
     if against:
         text += f', {sink.differing} of them predicted differently'

@@ -2,9 +2,11 @@
 from functools import lru_cache
 from itertools import cycle
 
+import cv2
 import numpy as np
 from matplotlib.colors import to_rgba
 from matplotlib.font_manager import FontProperties, findfont
+from mmengine.visualization.utils import color_str2rgb
 from PIL import Image, ImageDraw, ImageFont
 
 #: Matplotlib's sizes are in points of a 72th of an inch.
@@ -12,12 +14,12 @@ PIXELS_PER_POINT = 100 / 72
 
 
 class PillowCanvas:
-    """Takes the place of the axes and the canvas of a visualizer.
+    """Takes the place of the axes of a visualizer.
 
     Visualizers draw by Matplotlib, which takes longer for a picture than a
     small network takes to predict it. This one has the parts of Matplotlib's
-    axes and canvas that they use, in Pillow: an image, and above it texts,
-    polygons and lines, with the same fonts and sizes at 100 dots per inch.
+    axes that they use, in Pillow: an image, and above it texts, polygons and
+    lines, with the same fonts and sizes at 100 dots per inch.
     """
 
     @classmethod
@@ -27,7 +29,9 @@ class PillowCanvas:
         Args:
             visualizer (mmengine.visualization.Visualizer): The visualizer.
         """
-        visualizer.ax_save = visualizer.fig_save_canvas = cls()
+        canvas = visualizer.ax_save = cls()
+        visualizer.get_image = canvas.get_image
+        visualizer.draw_binary_masks = canvas.draw_binary_masks
 
     def cla(self):
         """Begin a new picture."""
@@ -42,7 +46,7 @@ class PillowCanvas:
         Args:
             image (np.ndarray): Shape (H, W, 3), RGB, uint8.
         """
-        self.image = Image.fromarray(np.ascontiguousarray(image))
+        self.image = image
 
     def text(self, x, y, text, **kwargs):
         """Draw a text, with ``Axes.text``'s arguments in points."""
@@ -56,19 +60,35 @@ class PillowCanvas:
         """
         self.paths.append(collection)
 
-    def print_to_buffer(self):
-        """Draw.
+    def draw_binary_masks(self, binary_masks, colors='g', alphas=0.8):
+        """Blend masks where they are; the visualizer's own method goes over
+        the whole picture several times for each.
 
-        Returns:
-            tuple[bytes, tuple[int, int]]: RGBA of every pixel; width, height.
+        Args:
+            binary_masks (np.ndarray): Shape (N, H, W), bool.
+            colors (str, tuple or list): RGB, one or N. Defaults to 'g'.
+            alphas (float or list[float]): One or N. Defaults to 0.8.
         """
-        image = self.image.copy()
+        if not isinstance(colors, list):
+            colors = [colors] * len(binary_masks)
+        for mask, color, alpha in zip(binary_masks, colors, np.broadcast_to(
+                alphas, len(binary_masks))):
+            x, y, width, height = cv2.boundingRect(mask.astype('uint8'))
+            if isinstance(color, str):
+                color = color_str2rgb(color)
+            box = np.s_[y:y + height, x:x + width]
+            part, mask = self.image[box], mask[box]
+            part[mask] = part[mask] * (1 - alpha) + alpha * np.array(color)
+
+    def get_image(self):
+        """np.ndarray: What was drawn, shape (H, W, 3), RGB, uint8."""
+        image = Image.fromarray(self.image)
         draw = ImageDraw.Draw(image, 'RGBA')  # blends
         for collection in sorted(self.paths, key=lambda each: each.zorder):
             _draw_paths(draw, collection)
         for text in self.texts:
             _draw_text(draw, **text)
-        return image.convert('RGBA').tobytes(), image.size
+        return np.array(image)
 
 
 @lru_cache
