@@ -6,7 +6,8 @@
 # make benchmark-short: a sign of life of each in some minutes.
 # make performance: every measurement of docs/performance.md, on an idle machine.
 # make test:     run the tests.
-# make test-slow: kill runs, and a hundred of two processes on a busy machine.
+# make test-slow: kill runs, a hundred of two processes on a busy machine, and
+#                 compile what is the toolboxes' own.
 # make test-oldest: the tests of the models on the oldest stack, with Python 3.10.
 # make types:    check the type hints by mypy.
 # make fuzz:     the tests of any input with 5,000 examples.
@@ -37,7 +38,7 @@ benchmark benchmark-short: setup
 		SHORT=$(if $(filter %-short,$@),1) tools/benchmarks.sh $(NAMES)
 
 test: setup
-	@$(RUN) -m pytest -q -n 2 --dist worksteal -m 'not slow' tests
+	@$(RUN) -m pytest -q -n 2 --dist worksteal --durations 20 -m 'not slow' tests
 
 test-slow: setup
 	@$(RUN) -m pytest -q -m slow tests

@@ -79,9 +79,10 @@ def net(request):
     return net
 
 
-@pytest.fixture(params=['plain', 'sb'])
+@pytest.fixture(params=[pytest.param('plain', marks=pytest.mark.slow), 'sb'])
 def block(request):
-    """A block with a stride, where a row takes long."""
+    """A block with a stride, where a row takes long, the toolbox's own longer
+    than the suite may."""
     return build(request.param).layer2[0].eval()
 
 

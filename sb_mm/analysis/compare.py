@@ -83,7 +83,7 @@ def compare(work_dirs: Sequence[str],
         _draw(groups, Path(out) / 'curves.png')
         write_runs(groups, Path(out), shape)
         metrics = {
-            runs[0].name: [_last(run) for run in runs]
+            runs[0].name: [run.last for run in runs]
             for runs in groups
         }
         if any(re.search(r'/\d+-\d+$', name) for runs in metrics.values()
@@ -99,7 +99,7 @@ def _row(runs, reference, shape):
     row = {'config': run.name, 'status': run.status,
            'split': 'test' if run.tested else ''}
     for metric in run.metric_names:
-        values = [_last(r).get(metric) for r in runs if _last(r)]
+        values = [r.last.get(metric) for r in runs if r.last]
         if not values or None in values:
             continue
         decimals = 1 if metric in PERCENT else 3
@@ -108,7 +108,7 @@ def _row(runs, reference, shape):
         if ', ' in metric:  # parts of another metric
             continue
         row[f'Δ {metric}{unit}'] = ''
-        if runs is not reference and all(metric in _last(r)
+        if runs is not reference and all(metric in r.last
                                          for r in reference):
             row[f'Δ {metric}{unit}'] = _difference(
                 *(_by_seed(each, metric) for each in (runs, reference)),
@@ -126,7 +126,7 @@ def _by_seed(runs, metric):
     seeds = [run.seed for run in runs]
     if None in seeds or len(set(seeds)) < len(seeds):
         seeds = [run.path for run in runs]  # which pair with none
-    return {seed: _last(run)[metric] for seed, run in zip(seeds, runs)}
+    return {seed: run.last[metric] for seed, run in zip(seeds, runs)}
 
 
 def _difference(ours, theirs, metric, decimals):
@@ -134,10 +134,6 @@ def _difference(ours, theirs, metric, decimals):
     text = format_difference(difference, half, decimals)
     said = verdict(difference, half, less_is_better(metric))
     return f'{text} {said}'.rstrip()
-
-
-def _last(run):
-    return run.metrics[max(run.metrics)] if run.metrics else {}
 
 
 def _mean(values, decimals):
@@ -168,10 +164,10 @@ def _draw_costs(groups, rows, times, out):
     }
     for metric in groups[0][0].metric_names:
         values = {
-            runs[0].name: [_last(run)[metric] for run in runs]
+            runs[0].name: [run.last[metric] for run in runs]
             for runs in groups
             if runs[0].status == 'finished'
-            and all(metric in _last(run) for run in runs)
+            and all(metric in run.last for run in runs)
         }
         draw_costs(values, costs, metric,
                    out / f'cost_{re.sub("[^a-zA-Z0-9]+", "_", metric)}.png')

@@ -86,7 +86,7 @@ def context_gain(config: str,
 
 def _answer(runs, metric, iterations):
     values = {
-        name: {run.seed: run.metrics[max(run.metrics)][metric]
+        name: {run.seed: run.last[metric]
                for run in group}
         for name, group in runs.items()
     }

@@ -18,6 +18,7 @@ class KeptRun:
         planned (int): Length of the schedule in that unit.
         minutes (float): Of the training.
         complexity (tuple): ``Run.count_complexity``.
+        last (dict): ``Run.last``.
     """
     name: str
     seed: int
@@ -27,11 +28,16 @@ class KeptRun:
     planned: int
     minutes: float
     complexity: tuple
+    last: dict
     losses: dict = field(default_factory=dict)
     metrics: dict = field(default_factory=dict)
-    metric_names: list = field(default_factory=list)
     status = 'finished'
     settings = None
+
+    @property
+    def metric_names(self):
+        """list[str]: Those of ``last``."""
+        return list(self.last)
 
     def count_complexity(self, shape=None):
         """tuple: What was counted, at the size of then."""
@@ -61,7 +67,8 @@ def write_runs(groups, folder, shape=None):
                 settings=run.digests[1], tested=int(run.tested),
                 unit=run.unit, planned=run.planned,
                 minutes=round(run.minutes, 2), parameters=parameters,
-                flops=flops, height=height, width=width))
+                flops=flops, height=height, width=width,
+                **{name: run.last[name] for name in run.metric_names}))
             curves += [{
                 'config': run.name,
                 'seed': run.seed,
@@ -86,13 +93,16 @@ def read_runs(folder):
     """
     runs = {}
     for line in read_csv(Path(folder, 'runs.csv')):
-        numbers = [int(line[key]) for key in ('parameters', 'flops', 'height',
-                                              'width')]
-        runs[line['config'], line['seed']] = KeptRun(
-            line['config'], int(line['seed']),
-            (line['backbone'], line['settings']), line['tested'] == '1',
-            line['unit'], int(line['planned']), float(line['minutes']),
-            (*numbers[:2], tuple(numbers[2:])))
+        config, seed, *digests, tested, unit, planned, minutes = (
+            line.pop(key) for key in (
+                'config', 'seed', 'backbone', 'settings', 'tested', 'unit',
+                'planned', 'minutes'))
+        parameters, flops, *shape = (int(line.pop(key)) for key in (
+            'parameters', 'flops', 'height', 'width'))
+        runs[config, seed] = KeptRun(
+            config, int(seed), tuple(digests), tested == '1', unit,
+            int(planned), float(minutes), (parameters, flops, tuple(shape)),
+            {name: float(value) for name, value in line.items() if value})
     for line in read_csv(Path(folder, 'curves.csv')):
         run = runs[line.pop('config'), line.pop('seed')]
         step = int(line.pop('iteration'))
@@ -101,5 +111,4 @@ def read_runs(folder):
         if values := {name: float(value) for name, value in line.items()
                       if value}:
             run.metrics[step] = values
-            run.metric_names = list(values)
     return list(runs.values())

@@ -50,8 +50,8 @@ class Run:
     losses: dict = field(init=False, default_factory=dict)
     seconds: dict = field(init=False, default_factory=dict)
     metrics: dict = field(init=False, default_factory=dict)
-    #: Whether tools/test.py tested the last weights, into this work dir.
-    tested: bool = field(init=False, default=False)
+    #: Of the last weights by tools/test.py, into this work dir.
+    final: dict = field(init=False, default_factory=dict)
     _complexity: dict = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self):
@@ -85,8 +85,19 @@ class Run:
             # tools/test.py with this work dir evaluated the weights again
             tested = Config.fromfile(results.parent / 'vis_data/config.py')
             if Path(tested.load_from or '').stem == self.last_checkpoint:
-                self.metrics[step] = _named(json.loads(results.read_text()))
-                self.tested = True
+                self.final = _named(json.loads(results.read_text()))
+
+    @property
+    def tested(self):
+        """bool: Whether tools/test.py tested the last weights."""
+        return bool(self.final)
+
+    @property
+    def last(self):
+        """dict: Metrics of the test, without one of the last validation."""
+        if self.final or not self.metrics:
+            return self.final
+        return self.metrics[max(self.metrics)]
 
     @property
     def last_checkpoint(self):
@@ -124,7 +135,7 @@ class Run:
         """str: 'finished', or how far it came and what is missing."""
         if self.reached < self.planned:
             return f'unfinished: {self.unit} {self.reached} of {self.planned}'
-        return 'finished' if self.metrics else 'not evaluated'
+        return 'finished' if self.last else 'not evaluated'
 
     @property
     def seed(self):
@@ -139,9 +150,8 @@ class Run:
     def metric_names(self):
         """list[str]: The metrics of the last evaluation that have a name in
         the field; all of them where none has."""
-        last = self.metrics[max(self.metrics)] if self.metrics else {}
-        return [name for name in METRICS.values() if name in last
-                ] or [name for name, value in last.items()
+        return [name for name in METRICS.values() if name in self.last
+                ] or [name for name, value in self.last.items()
                       if isinstance(value, (int, float))]
 
     def settings(self):
