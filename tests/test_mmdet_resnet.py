@@ -308,7 +308,9 @@ def test_memory_formats_give_the_same(memory_format):
                 out, want, rtol=0, atol=1e-5 * want.abs().max().item())
 
 
-def test_compiles_as_one_graph_for_all_sizes():
+@pytest.mark.parametrize('stages', [1, pytest.param(
+    2, marks=pytest.mark.slow)])
+def test_compiles_as_one_graph_for_all_sizes(stages):
     """One graph without breaks, and none more than the plain network, whose
     max pooling tells odd sizes from even ones."""
 
@@ -316,10 +318,10 @@ def test_compiles_as_one_graph_for_all_sizes():
         net = cls(
             depth=50,
             base_channels=8,
-            num_stages=1,
-            strides=(1, ),
-            dilations=(1, ),
-            out_indices=(0, ))
+            num_stages=stages,
+            strides=(1, 2)[:stages],
+            dilations=(1, 1)[:stages],
+            out_indices=(0, 1)[:stages])
         net.eval()
         seen = []
 

@@ -37,10 +37,12 @@ class BiasEffectHook(Hook):
             data_batch (dict): The batch.
             outputs (dict): Its losses.
         """
+        if not self.every_n_train_iters(runner, self.interval):
+            return
         model = runner.model
         model = model.module if is_model_wrapper(model) else model
         blocks = sb_blocks(model.backbone)
-        if not blocks or not self.every_n_train_iters(runner, self.interval):
+        if not blocks:
             return
         model.eval()
         inputs = model.data_preprocessor(data_batch)['inputs'][:1]
