@@ -76,7 +76,7 @@ def convert_checkpoint(src: Union[str, Path],
         raise ValueError('--from authors goes with --to sb')
     checkpoint = read_checkpoint(src, trust)
     weights = checkpoint.get('state_dict', checkpoint)
-    weights = _check_weights(weights, src)
+    weights = checked_weights(weights, src)
     meta = dict(checkpoint.get('meta') or {}, sb_mm_version=__version__)
 
     new = []
@@ -445,7 +445,7 @@ def _statistics(cls, name):
     return getattr(cls, name)
 
 
-def _check_weights(weights, path):
+def checked_weights(weights, path):
     """The weights without the prefix of DDP, if they are sound."""
     others = [
         str(key) for key, value in weights.items()

@@ -16,6 +16,7 @@ COMMANDS = {
     'check-data': 'check_data',
     'context-gain': 'context_gain',
     'convert': 'convert_checkpoint',
+    'publish': 'publish',
     'export': 'export',
     'run-matrix': 'run_matrix',
     'compare': 'compare',

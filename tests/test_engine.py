@@ -9,7 +9,8 @@ import torch
 from conftest import DEMO, randomize, train
 from mmcv.ops import RoIAlign
 from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import MODELS, OPTIM_WRAPPERS, init_default_scope
+from torch.nn import functional as F
 
 from sb_mm.analysis.work_dirs import Run
 from sb_mm.engine import to_channels_last
@@ -73,6 +74,23 @@ def test_strided_convolution_of_few_channels_has_the_right_gradients():
     net(x.to(memory_format=torch.channels_last)).square().sum().backward()
     torch.testing.assert_close(conv.weight.grad, expected)
     assert conv.weight.is_contiguous()
+
+
+def test_bfloat16_steps_are_those_of_float32_to_its_precision():
+    x, weights = torch.randn(32, 64), []
+    for type in ('OptimWrapper', 'BFloat16OptimWrapper'):
+        torch.manual_seed(0)
+        net = torch.nn.Linear(64, 64)
+        wrapper = OPTIM_WRAPPERS.build(
+            dict(type=type, optimizer=torch.optim.SGD(net.parameters(), .1)))
+        start = net.weight.detach().clone()
+        with wrapper.optim_context(net):
+            out = net(x)
+            wrapper.update_params(F.cross_entropy(out, x.argmax(1)))
+        weights.append((net.weight - start).detach())
+    assert out.dtype == torch.bfloat16 and net(x).dtype == torch.float32
+    error = (weights[1] - weights[0]).norm() / weights[0].norm()
+    assert 0 < error < .01
 
 
 def test_memory_is_kept_once_asked_for():

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mmdet.models.backbones import ResNet, ResNetV1d
 from mmengine.runner import load_checkpoint
 
-from sb_mm.checkpoints import _check_weights
+from sb_mm.checkpoints import checked_weights
 from sb_mm.models import SpatialBias
 from sb_mm.models.mmdet_resnet import SBResNet, SBResNetV1d
 
@@ -140,7 +140,7 @@ def test_a_checkpoint_that_does_not_fit_is_an_error(tmp_path_factory, key,
         # loaded as it is, as by a plain network; refused by the converter
         weights[key] = torch.full_like(value.float(), float('inf'))
         with pytest.raises(ValueError, match=re.escape(key)):
-            _check_weights(weights, 'a.pth')
+            checked_weights(weights, 'a.pth')
     elif damage != 'missing':
         if not value.dim():
             return
