@@ -1,6 +1,7 @@
 # The plain twin of the paper's smallest network for 32×32 images, on CIFAR-10
 # as tools/dataset_converters/cifar10.py writes it. From random weights, for two
-# CPU cores. The other rows start from the same weights where names agree.
+# CPU cores that compute in bfloat16. The other rows start from the same weights
+# where names agree.
 _base_ = 'mmpretrain::resnet/resnet18_8xb16_cifar10.py'
 custom_imports = dict(
     imports=['sb_mm', 'sb_mm.comparison'], allow_failed_imports=False)
@@ -9,7 +10,8 @@ model = dict(
         _delete_=True,
         type='SBResNet_CIFAR',
         depth=20,
-        sb_stages=(False, False, False)),
+        sb_stages=(False, False, False),
+        zero_init_residual=False),
     head=dict(in_channels=256))
 
 data_preprocessor = dict(
@@ -26,7 +28,11 @@ train_dataloader = dict(
         data_prefix='train',
         pipeline=[
             dict(type='LoadImageFromFile'),
-            dict(type='RandomCrop', crop_size=32, padding=4),
+            dict(
+                type='RandomCrop',
+                crop_size=32,
+                padding=4,
+                padding_mode='reflect'),
             dict(type='RandomFlip', prob=0.5, direction='horizontal'),
             dict(type='PackInputs')
         ]))
@@ -47,14 +53,17 @@ val_evaluator = [
 ]
 test_evaluator = val_evaluator
 
-max_epochs = 12
+max_epochs = 24
 train_cfg = dict(max_epochs=max_epochs, val_interval=3)
 optim_wrapper = dict(
+    type='BFloat16OptimWrapper',
     optimizer=dict(lr=0.1, weight_decay=5e-4, nesterov=True))
 param_scheduler = dict(
     _delete_=True,
     type='OneCycleLR',
     eta_max=0.2,
+    pct_start=0.2,
+    anneal_strategy='linear',
     total_steps=max_epochs * 391,  # of 128 of the 50,000 images
     by_epoch=False)
 default_hooks = dict(checkpoint=dict(max_keep_ckpts=1))
