@@ -29,8 +29,8 @@ def read(folder):
 
 
 def augment(images):
-    """Crops of images with a border of 4 black pixels, half of them flipped."""
-    padded = F.pad(images, [4] * 4)
+    """Crops of images with a border of 4 mirrored pixels, half of them flipped."""
+    padded = F.pad(images.float(), [4] * 4, mode='reflect')
     crops = []
     for image, (y, x), flip in zip(
             padded, torch.randint(9, (len(images), 2)).tolist(),
@@ -50,9 +50,6 @@ class Classifier(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode='fan_out')
-        for name, weight in self.named_parameters():
-            if name.endswith('bn3.weight'):  # zero_init_residual of MMPreTrain
-                nn.init.zeros_(weight)
         nn.init.normal_(self.fc.weight, std=.01)
         nn.init.zeros_(self.fc.bias)
 
@@ -68,27 +65,25 @@ def main():
     parser.add_argument('--depth', type=int, default=20)
     parser.add_argument('--sb', action='store_true')
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--epochs', type=int, default=12)
-    parser.add_argument('--batch-size', type=int, default=128)
-    parser.add_argument('--lr', type=float, default=.2)
-    parser.add_argument('--weight-decay', type=float, default=5e-4)
+    parser.add_argument('--epochs', type=int, default=24)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     images, labels = read(args.data / 'train')
     test_images, test_labels = read(args.data / 'test')
     net = Classifier(args.depth, args.sb).to(memory_format=torch.channels_last)
-    steps = args.epochs * -(-len(images) // args.batch_size)
+    steps = args.epochs * -(-len(images) // 128)
     optimizer = torch.optim.SGD(
-        net.parameters(), args.lr, .9, weight_decay=args.weight_decay,
-        nesterov=True)
+        net.parameters(), .2, .9, weight_decay=5e-4, nesterov=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, args.lr, total_steps=steps, cycle_momentum=False)
+        optimizer, .2, total_steps=steps, cycle_momentum=False,
+        pct_start=.2, anneal_strategy='linear')
     for epoch in range(args.epochs):
         start, losses = time.time(), []
         net.train()
-        for chosen in torch.randperm(len(images)).split(args.batch_size):
-            loss = F.cross_entropy(
-                net(augment(images[chosen])), labels[chosen])
+        for chosen in torch.randperm(len(images)).split(128):
+            with torch.autocast('cpu', torch.bfloat16):
+                loss = F.cross_entropy(
+                    net(augment(images[chosen])), labels[chosen])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

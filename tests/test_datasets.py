@@ -156,6 +156,10 @@ def test_camvid_in_colours(convert, tmp_path):
     result, _ = convert('camvid', tmp_path / 'all')
     assert result.returncode == 2
     assert "other colours than those of CamVid, in " in result.stdout
+    draw(tmp_path / 'all/701_StillsRaw_full/street.png', np.zeros((720, 960, 3)))
+    result, _ = convert('camvid', tmp_path / 'all')
+    assert result.returncode == 2
+    assert 'street.png is not named like a frame of CamVid' in result.stdout
 
 
 def test_camvid_refuses(convert, streets, tmp_path):

@@ -31,6 +31,7 @@ PUBLISHED = dict(train=367, val=101, test=233)
 _VOID = 11
 #: Width and height of the pictures that SegNet's authors give.
 _SIZE = (480, 360)
+_SEQUENCES = ('0001TP', '0006R0', '0016E5', 'Seq05VD')
 _ORIGINAL = ('701_StillsRaw_full', 'LabeledApproved_full')
 
 
@@ -118,7 +119,10 @@ def _original(src):
 
 def _split(name):
     """The split of SegNet's authors: by sequence, and by part of two."""
-    sequence, frame = name.split('_')
+    sequence, _, frame = name.partition('_')
+    if sequence not in _SEQUENCES:
+        raise ValueError(f'{name}.png is not named like a frame of CamVid, '
+                         f'SEQUENCE_FRAME.png of {", ".join(_SEQUENCES)}')
     if sequence == '0016E5':
         return 'val' if '07959' <= frame <= '08159' else 'train'
     if sequence == '0001TP' and frame > '008520' or sequence == 'Seq05VD':
