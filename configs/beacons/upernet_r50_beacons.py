@@ -1,10 +1,6 @@
 # UperNet with a plain ResNet-50 of half width on the generated Beacons, for two
 # CPU cores, from the weights of r50_beacons.py.
-_base_ = [
-    'mmseg::_base_/models/upernet_r50.py',
-    'mmseg::_base_/default_runtime.py',
-    'mmseg::_base_/schedules/schedule_20k.py'
-]
+_base_ = '../_base_/small_upernet.py'
 custom_imports = dict(
     imports=['sb_mm', 'sb_mm.beacons'], allow_failed_imports=False)
 
@@ -13,7 +9,6 @@ image_scale = (128, 128)
 class_weight = [0.1, 1, 1, 1, 1, 1, 1]
 model = dict(
     data_preprocessor=dict(size=image_scale),
-    pretrained=None,
     backbone=dict(
         type='ResNet',
         stem_channels=32,
@@ -60,9 +55,6 @@ tta_pipeline = [
 ]
 train_dataloader = dict(
     batch_size=16,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
         type='BeaconsDataset',
         data_root='data/beacons',
@@ -71,9 +63,6 @@ train_dataloader = dict(
         pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=8,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='BeaconsDataset',
         data_root='data/beacons',
@@ -82,16 +71,10 @@ val_dataloader = dict(
             seg_map_path='annotations/validation'),
         pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
-test_evaluator = val_evaluator
 
 max_iters = 300
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
-optim_wrapper = dict(
-    _delete_=True,
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=4e-3, weight_decay=1e-4),
-    clip_grad=dict(max_norm=5))
+optim_wrapper = dict(optimizer=dict(lr=4e-3, weight_decay=1e-4))
 param_scheduler = [
     dict(
         type='OneCycleLR', eta_max=4e-3, total_steps=max_iters, by_epoch=False)

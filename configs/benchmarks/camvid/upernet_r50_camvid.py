@@ -2,29 +2,24 @@
 # tools/dataset_converters/camvid.py writes it. From random weights, on crops,
 # for two CPU cores. The other rows start from the same weights where names
 # agree.
-_base_ = [
-    'mmseg::_base_/models/upernet_r50.py',
-    'mmseg::_base_/default_runtime.py',
-    'mmseg::_base_/schedules/schedule_20k.py'
-]
+_base_ = '../../_base_/small_upernet.py'
 custom_imports = dict(
     imports=['sb_mm', 'sb_mm.comparison'], allow_failed_imports=False)
 
 norm_cfg = dict(type='BN', requires_grad=True)
 crop_size = (192, 256)
-# The square root of the inverse frequency, with a mean of 1 over the labelled
+# The fourth root of the inverse frequency, with a mean of 1 over the labelled
 # pixels of training: six of the classes have 9 % of them together. Without
 # avg_non_ignore, which MMSegmentation's loss cannot do with class weights.
 loss = dict(
     _delete_=True,
     type='CrossEntropyLoss',
     class_weight=[
-        0.877, 0.746, 3.63, 0.64, 1.699, 1.154, 3.323, 3.391, 1.486, 4.502,
-        6.664
+        0.969, 0.894, 1.971, 0.828, 1.349, 1.111, 1.886, 1.905, 1.261,
+        2.195, 2.671
     ])
 model = dict(
     data_preprocessor=dict(size=crop_size),
-    pretrained=None,
     backbone=dict(
         type='SBResNet',
         sb_stages=(False, False, False, False),
@@ -72,9 +67,6 @@ test_pipeline = [
 data_root = 'data/camvid'
 train_dataloader = dict(
     batch_size=8,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
         type='BaseSegDataset',
         data_root=data_root,
@@ -85,9 +77,6 @@ train_dataloader = dict(
         pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='BaseSegDataset',
         data_root=data_root,
@@ -96,27 +85,15 @@ val_dataloader = dict(
         data_prefix=dict(img_path='images/val', seg_map_path='labels/val'),
         pipeline=test_pipeline))
 test_dataloader = dict(
-    batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
+    val_dataloader,
     dataset=dict(
-        type='BaseSegDataset',
-        data_root=data_root,
-        metainfo=metainfo,
-        img_suffix='.png',
-        data_prefix=dict(img_path='images/test', seg_map_path='labels/test'),
-        pipeline=test_pipeline))
-val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
-test_evaluator = val_evaluator
+        val_dataloader['dataset'],
+        data_prefix=dict(
+            img_path='images/test', seg_map_path='labels/test')))
 
-max_iters = 4000
+max_iters = 5500
 train_cfg = dict(max_iters=max_iters, val_interval=500)
-optim_wrapper = dict(
-    _delete_=True,
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=1e-2),
-    clip_grad=dict(max_norm=5))
+optim_wrapper = dict(optimizer=dict(lr=2e-3, weight_decay=1e-2))
 param_scheduler = [
     dict(
         type='OneCycleLR', eta_max=2e-3, total_steps=max_iters, by_epoch=False)
