@@ -53,7 +53,7 @@ def test_builds(config):
             for evaluator in (evaluators if isinstance(evaluators, list) else
                               [evaluators]):
                 assert find(METRICS, evaluator)
-    if (cfg.optim_wrapper.type == 'AmpOptimWrapper'
+    if (cfg.optim_wrapper.get('type') == 'AmpOptimWrapper'
             and not torch.cuda.is_available()):  # where it refuses to be built
         cfg.optim_wrapper.type = 'OptimWrapper'
         cfg.optim_wrapper.pop('loss_scale', None)
