@@ -10,7 +10,7 @@ from ..utils.picture import marker, subplots
 from .statistics import (format_difference, less_is_better,
                          paired_difference, verdict)
 from ..utils.table import write_table
-from .work_dirs import BACKBONE, PERCENT, Run
+from .work_dirs import BACKBONE, PERCENT, UNITS, Run
 
 
 def compare(work_dirs: Sequence[str],
@@ -103,7 +103,7 @@ def _row(runs, reference, shape):
         if not values or None in values:
             continue
         decimals = 1 if metric in PERCENT else 3
-        unit = ' (%)' if metric in PERCENT else ''
+        unit = UNITS.get(metric, '')
         row[f'{metric}{unit}'] = _mean(values, decimals)
         if ', ' in metric:  # parts of another metric
             continue
@@ -198,7 +198,7 @@ def _draw(groups, path):
                     steps, *([bound(curve[step] for curve in curves)
                               for step in steps] for bound in (min, max)),
                     alpha=.2)
-        axis.set(title=name, xlabel='iteration')
+        axis.set(title=name + UNITS.get(name, ''), xlabel='iteration')
         axis.grid(alpha=.3)
     axes[0, 0].legend(fontsize='small')
     figure.savefig(path)

@@ -5,6 +5,7 @@ from statistics import mean, stdev
 
 from ..utils.picture import marker, subplots
 from .statistics import less_is_better
+from .work_dirs import UNITS
 
 
 def read_times(path):
@@ -77,7 +78,9 @@ def draw_costs(values, costs, metric, path):
         axis.plot(*zip(*pareto_front(points, less_is_better(metric))),
                   color='black', linewidth=.8, linestyle='dashed',
                   drawstyle='steps-post', label='Pareto front')
-        axis.set(xlabel=label, ylabel=f'{metric}, mean ± deviation of seeds')
+        axis.set(
+            xlabel=label,
+            ylabel=f'{metric}{UNITS.get(metric, "")}, mean ± deviation of seeds')
         axis.grid(alpha=.3)
     axes[0].legend(fontsize='small')
     figure.savefig(path)

@@ -24,6 +24,8 @@ METRICS = {
 }
 #: Those that are in percent.
 PERCENT = {*METRICS.values()} - {'box AP', 'mask AP'}
+#: Where a number and its axis are in percent.
+UNITS = {name: ' (%)' for name in PERCENT}
 #: What the runner logs beside the metrics of an evaluation.
 _NO_METRICS = {'data_time', 'time', 'step', 'epoch', 'iter', 'memory'}
 #: Where two runs of one experiment may differ.
