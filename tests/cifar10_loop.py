@@ -29,11 +29,11 @@ def read(folder):
 
 
 def augment(images):
-    """Crops of images with a border of 4 mirrored pixels, half of them flipped."""
-    padded = F.pad(images.float(), [4] * 4, mode='reflect')
+    """Crops of images with a border of 2 mirrored pixels, half of them flipped."""
+    padded = F.pad(images.float(), [2] * 4, mode='reflect')
     crops = []
     for image, (y, x), flip in zip(
-            padded, torch.randint(9, (len(images), 2)).tolist(),
+            padded, torch.randint(5, (len(images), 2)).tolist(),
             torch.rand(len(images)) < .5):
         crop = image[:, y:y + 32, x:x + 32]
         crops.append(crop.flip(2) if flip else crop)

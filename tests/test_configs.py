@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 import torch
 from conftest import ROOT
 from mmdet.models.dense_heads import RPNHead
 from mmengine.config import Config
+from mmengine.dataset import Compose
 from mmengine.hub import get_config
 from mmengine.model import BaseModule
 from mmengine.optim import build_optim_wrapper
@@ -132,3 +134,20 @@ def test_imagenet_recipe_of_the_paper():
     assert cfg.model.backbone.drop_path_rate == .05
     resize = next(t for t in cfg.test_pipeline if t.type == 'ResizeEdge')
     assert round(224 / resize.scale, 2) == .95
+
+
+def test_crops_of_cifar10_have_a_mirrored_border():
+    """As those of cifar10_loop.py."""
+    cfg = Config.fromfile(ROOT / 'configs/benchmarks/cifar10/r20_cifar10.py')
+    init_default_scope(cfg.default_scope)
+    crop = Compose(cfg.train_dataloader.dataset.pipeline[1:-2])
+    image = np.arange(1, 32 * 32 + 1).reshape(32, 32, 1).repeat(3, 2)
+    border = np.pad(image, ((2, 2), (2, 2), (0, 0)), 'reflect')
+    allowed = {(y, x): border[y:y + 32, x:x + 32]
+               for y in range(5) for x in range(5)}
+    found = set()
+    for _ in range(200):
+        img = crop(dict(img=image.astype('float32')))['img']
+        found |= {at for at, each in allowed.items()
+                  if np.array_equal(img, each)} or {None}
+    assert found == allowed.keys()

@@ -21,6 +21,7 @@ data_preprocessor = dict(
 train_dataloader = dict(
     batch_size=128,
     num_workers=1,
+    persistent_workers=True,
     dataset=dict(
         _delete_=True,
         type='CustomDataset',
@@ -28,17 +29,21 @@ train_dataloader = dict(
         data_prefix='train',
         pipeline=[
             dict(type='LoadImageFromFile'),
+            # a border of mirrored pixels: with padding=… RandomCrop draws a
+            # black one, whatever its padding_mode (MMPreTrain 1.3)
             dict(
                 type='RandomCrop',
-                crop_size=32,
-                padding=4,
+                crop_size=36,
+                pad_if_needed=True,
                 padding_mode='reflect'),
+            dict(type='RandomCrop', crop_size=32),
             dict(type='RandomFlip', prob=0.5, direction='horizontal'),
             dict(type='PackInputs')
         ]))
 val_dataloader = dict(
     batch_size=250,
     num_workers=1,
+    persistent_workers=True,
     dataset=dict(
         _delete_=True,
         type='CustomDataset',
