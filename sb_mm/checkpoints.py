@@ -6,11 +6,11 @@ here writes files that need no such reading.
 import pickle
 import re
 import zipfile
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlparse
-from typing import Collection, List, Optional, Tuple, Union
+from typing import Collection, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 import torch
@@ -101,19 +101,34 @@ def convert_checkpoint(src: Union[str, Path],
         set(checkpoint) - {'state_dict', 'meta'}
         if 'state_dict' in checkpoint else ())
 
-    dst.parent.mkdir(parents=True, exist_ok=True)
-    scratch = dst.with_name(f'.{dst.name}.part')
-    try:
+    with scratch_file(dst) as scratch:
         torch.save(dict(meta=meta, state_dict=weights), scratch)
         scratch.replace(dst)
-    finally:
-        scratch.unlink(missing_ok=True)
     lines = [f'{dst}: {report}']
     if dropped:
         lines.append(f'left out: {", ".join(dropped)}')
     if new_heads and not new:
         lines.append('no layer is new: the classes are as many')
     return lines + new_lines(new)
+
+
+@contextmanager
+def scratch_file(dst: Path) -> Iterator[Path]:
+    """A file beside ``dst`` to write to and to rename when it is complete; what
+    is left of it is removed.
+
+    Args:
+        dst (Path): The file that it is for. Its folder is made.
+
+    Yields:
+        Path: The file to write to.
+    """
+    dst.parent.mkdir(parents=True, exist_ok=True)
+    scratch = dst.with_name(f'.{dst.name}.part')
+    try:
+        yield scratch
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def without_heads(weights, model):

@@ -8,7 +8,8 @@ import yaml
 from mmengine.config import Config
 
 from ..analysis.work_dirs import PERCENT, Run
-from ..checkpoints import checked_weights, read_checkpoint
+from ..checkpoints import checked_weights, read_checkpoint, scratch_file
+from ..compat import CONFIGS
 from ..version import __version__
 
 #: Task and name that metafiles of OpenMMLab have for a metric.
@@ -68,23 +69,20 @@ def publish(work_dir: Union[str, Path],
         seed=run.seed,
         sb_mm_version=__version__)
 
-    out.mkdir(parents=True, exist_ok=True)
-    scratch = out / f'.{run.name}.part'
-    try:
+    with scratch_file(out / f'{run.name}.pth') as scratch:
         torch.save(dict(meta=meta, state_dict=weights), scratch)
         digest = sha256(scratch.read_bytes()).hexdigest()[:8]
         file = scratch.replace(out / f'{run.name}-{digest}.pth')
-    finally:
-        scratch.unlink(missing_ok=True)
 
     parameters, flops, _ = run.count_complexity()
-    configs = Path(__file__).parents[2] / 'configs'
-    config = next(configs.rglob(f'{run.name}.py'), Path(f'{run.name}.py'))
+    # several folders have configs of one name
+    found = list(CONFIGS.rglob(f'{run.name}.py'))
+    config = (found[0].relative_to(CONFIGS.parent)
+              if len(found) == 1 else f'{run.name}.py')
     entry = {
         'Name': run.name,
         'In Collection': 'Spatial Bias',
-        'Config': str(config.relative_to(configs.parent)
-                      if config.is_absolute() else config),
+        'Config': str(config),
         'Metadata': {
             'Training Data': dataset,
             f'{run.unit}s'.title(): run.planned,
