@@ -9,7 +9,7 @@ import pytest
 from conftest import DEMO, ROOT
 from mmengine.config import Config
 
-from sb_mm.analysis import compare
+from sb_mm.analysis import compare, summarize_benchmarks
 from sb_mm.analysis.complexity import count_flops, image_shape
 from sb_mm.analysis.work_dirs import Run
 from sb_mm.models import SpatialBias
@@ -258,3 +258,26 @@ def test_benchmark_refuses_what_does_not_go_together(run_tool):
 def test_size_of_images_that_are_tested_as_they_are(config, shape):
     cfg = Config.fromfile(ROOT / 'configs/benchmarks' / config)
     assert tuple(image_shape(cfg)) == shape
+
+
+def test_summary_of_benchmarks(tmp_path):
+    def table(name, *lines):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'table.csv').write_text('\n'.join(
+            ['config,status,box AP,Δ box AP,mask AP,Δ mask AP,seeds', *lines]))
+
+    table('a', 'r20_a,finished,0.5,,0.4,,"0, 1"',
+          'sb_r20_a,finished,0.6,+0.1 [..] ahead,0.4,+0.0 [..] level,"0, 1"',
+          'gc_r16_r20_a,finished,0.7,+0.2,0.5,+0.1,0')
+    table('b', 'mask_r50_b,finished,0.1,,,,0', 'mask_sb_r50_b,finished,0.2,+0.1,,,0')
+    table('c', 'r20_c,finished,0.5,,,,0', 'sb_r20_c,unfinished,,,,,0')
+    rows = summarize_benchmarks([tmp_path / 'a', tmp_path / 'b'], tmp_path)
+    assert [tuple(row.values()) for row in rows] == [
+        ('sb_r20_a', 'box AP', '0.5', '0.6', '+0.1 [..] ahead', '0, 1'),
+        ('sb_r20_a', 'mask AP', '0.4', '0.4', '+0.0 [..] level', '0, 1'),
+        ('mask_sb_r50_b', 'box AP', '0.1', '0.2', '+0.1', '0')]
+    assert (tmp_path / 'table.md').read_text().count('\n') == 5
+    with pytest.raises(ValueError, match='c has no finished .* it has r20_c'):
+        summarize_benchmarks([tmp_path / 'a', tmp_path / 'c'])
+    with pytest.raises(ValueError, match='it has no table.csv'):
+        summarize_benchmarks([tmp_path / 'gone'])

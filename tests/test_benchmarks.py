@@ -14,7 +14,8 @@ def checkout(tmp_path):
     for name in ('tools', 'configs', 'sb_mm'):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / 'docs').mkdir()
-    shutil.copy(ROOT / 'docs/comparison.md', tmp_path / 'docs')
+    for document in ('README.md', 'docs/comparison.md'):
+        shutil.copy(ROOT / document, tmp_path / document)
     return tmp_path
 
 
@@ -52,6 +53,7 @@ def test_short(checkout):
         assert 'r20_cifar10,0,' in rows and 'sb_r20_cifar10,0,' in rows
     assert 'r20_cifar10,7,' in rows
     assert (tables / 'cost_top_1.png').is_file()
+    assert 'sb_r20_cifar10' in (checkout / 'tables/table.md').read_text()
 
 
 def test_what_is_missing(checkout):

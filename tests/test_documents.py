@@ -111,6 +111,19 @@ def test_links(document):
             assert anchor in anchors, target
 
 
+def test_tables():
+    """Tables in the documents are those of the files that they name."""
+    filled = 0
+    for document in DOCUMENTS:
+        for file, table in re.findall(
+                r'<!-- table: (\S+) -->\n(.*?)\n<!-- end -->',
+                document.read_text(), re.S):
+            if (ROOT / file).exists():  # others lie in work_dirs/
+                assert table == (ROOT / file).read_text().strip(), file
+                filled += 1
+    assert filled
+
+
 def test_named_files_exist():
     """Tools, configs and documents that the text names in backquotes."""
     for document in DOCUMENTS:

@@ -55,5 +55,12 @@ for name; do
     python tools/compare.py "${runs[@]}" --baseline $plain "${keep[@]}" \
         --speed "$tables/speed/results.json" --out "$tables"
     python tools/breakdown.py "${runs[@]}" --baseline $plain "${keep[@]}" --out "$tables/breakdown"
-    [ -z "${TABLES:-}" ] || python tools/fill_tables.py docs/comparison.md --keep-missing
 done
+if [ "${TABLES:-}" ]; then
+    folders=()
+    for name in nuclei camvid cifar10; do
+        [ ! -e "$TABLES/$name/table.csv" ] || folders+=("$TABLES/$name")
+    done
+    python tools/summarize_benchmarks.py "${folders[@]}" --out "$TABLES"
+    python tools/fill_tables.py README.md docs/comparison.md --keep-missing
+fi

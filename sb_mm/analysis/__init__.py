@@ -1,4 +1,5 @@
 from .benchmark import benchmark
+from .benchmarks import summarize_benchmarks
 from .breakdown import breakdown
 from .compare import compare
 from .complexity import compare_complexity, count_complexity
@@ -12,6 +13,6 @@ from .toolbox_configs import check_toolbox_configs
 __all__ = [
     'benchmark', 'breakdown', 'check_toolbox_configs', 'compare',
     'compare_complexity', 'context_gain', 'count_complexity', 'fill_tables',
-    'print_table', 'receptive_field', 'run_matrix', 'summarize_performance',
-    'write_table'
+    'print_table', 'receptive_field', 'run_matrix', 'summarize_benchmarks',
+    'summarize_performance', 'write_table'
 ]
