@@ -17,8 +17,9 @@ from mmengine.logging import HistoryBuffer
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import CheckpointLoader
 
-from sb_mm.checkpoints import (CheckpointError, from_authors, read_checkpoint,
-                               read_safely, to_plain)
+from sb_mm.checkpoints import from_authors, to_plain
+from sb_mm.utils.checkpoint_file import (CheckpointError, read_checkpoint,
+                                         read_safely)
 
 CONFIGS = {
     'mmdet': ROOT / 'configs/beacons/maskrcnn_sb_r50_beacons.py',

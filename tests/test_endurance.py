@@ -10,7 +10,7 @@ import torch
 from conftest import CLS_CONFIG, ROOT, SEG_CONFIG, free_port, tool_env
 
 from sb_mm.apis.config import newest_sound_checkpoint
-from sb_mm.checkpoints import read_checkpoint
+from sb_mm.utils.checkpoint_file import read_checkpoint
 
 #: A hook for a config that does something after an iteration.
 HOOK = """

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mmdet.models.backbones import ResNet, ResNetV1d
 from mmengine.runner import load_checkpoint
 
-from sb_mm.checkpoints import checked_weights
+from sb_mm.utils.checkpoint_file import checked_weights
 from sb_mm.models import SpatialBias
 from sb_mm.models.mmdet_resnet import SBResNet, SBResNetV1d
 

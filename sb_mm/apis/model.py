@@ -2,7 +2,7 @@
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
 
-from ..checkpoints import read_safely
+from ..utils.checkpoint_file import read_safely
 from .checks import check_checkpoint, read_config
 
 

@@ -15,7 +15,7 @@ import torch
 from rich.progress import Progress
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from ..checkpoints import read_safely
+from ..utils.checkpoint_file import read_safely
 from ..visualization.bias_pictures import BiasPictures
 from .checks import InputError
 from .predictors import build_predictor

@@ -8,8 +8,9 @@ import yaml
 from mmengine.config import Config
 
 from ..analysis.work_dirs import PERCENT, Run
-from ..checkpoints import checked_weights, read_checkpoint, scratch_file
 from ..compat import CONFIGS
+from ..utils.checkpoint_file import (checked_weights, read_checkpoint,
+                                     scratch_file)
 from ..version import __version__
 
 #: Task and name that metafiles of OpenMMLab have for a metric.

@@ -12,7 +12,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from ..allocator import reuse_memory
-from ..checkpoints import read_safely
+from ..utils.checkpoint_file import read_safely
 from .config import newest_sound_checkpoint, prepare_test, prepare_train
 from .data_checks import CheckDataHook, name_unreadable_files
 from .errors import describe, write_traceback

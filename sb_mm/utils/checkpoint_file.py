@@ -1,0 +1,191 @@
+"""Files of weights: read without running what is in them, written whole."""
+import pickle
+import re
+import zipfile
+from contextlib import contextmanager, nullcontext
+from importlib import import_module
+from pathlib import Path
+from typing import Iterator, Union
+from urllib.parse import urlparse
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import CheckpointLoader
+from mmengine.runner import checkpoint as checkpoint_of_mmengine
+
+
+class CheckpointError(ValueError):
+    """A file that cannot be read as a checkpoint; the message says why."""
+
+
+@contextmanager
+def scratch_file(dst: Path) -> Iterator[Path]:
+    """A file beside ``dst`` to write to and to rename when it is complete; what
+    is left of it is removed.
+
+    Args:
+        dst (Path): The file that it is for. Its folder is made.
+
+    Yields:
+        Path: The file to write to.
+    """
+    dst.parent.mkdir(parents=True, exist_ok=True)
+    scratch = dst.with_name(f'.{dst.name}.part')
+    try:
+        yield scratch
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def read_checkpoint(path: Union[str, Path],
+                    trust: bool = False,
+                    map_location: str = 'cpu') -> dict:
+    """Read a checkpoint without running code that is in it.
+
+    Besides weights the runner writes the history of its log, which is read
+    with its arrays of NumPy. Other objects of mmengine are left out;
+    everything else is refused.
+
+    Args:
+        path (str or Path): File to read.
+        trust (bool): Whether to read objects of all kinds. Defaults to False.
+        map_location (str): Device. Defaults to 'cpu'.
+
+    Returns:
+        dict: The checkpoint.
+
+    Raises:
+        CheckpointError: If the file is damaged or has anything else in it.
+    """
+    try:
+        allowed = nullcontext() if trust else _allow(path)
+        with allowed:
+            checkpoint = torch.load(
+                path, map_location=map_location, weights_only=not trust)
+    except (RuntimeError, EOFError, OSError, KeyError, AttributeError,
+            ValueError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
+        found = re.search(r'(?:GLOBAL|Trying to call) (\S+)', str(error))
+        if found:
+            raise CheckpointError(
+                f'{path} has more than weights in it ({found[1]}), which can '
+                'run code when it is read. If you know where it comes from, '
+                'read it with --trust') from error
+        reason = str(error).strip().splitlines() or [repr(error)]
+        raise CheckpointError(f'{path} cannot be read as a checkpoint; it may be '
+                         f'damaged ({reason[0]})') from error
+    if not isinstance(checkpoint, dict):
+        raise CheckpointError(f'{path} holds a {type(checkpoint).__name__}, not '
+                         'the weights of a model')
+    return _without_stand_ins(checkpoint)
+
+
+def read_safely(trust: bool = False) -> None:
+    """Have the runner, ``init_cfg`` and everything else of mmengine read
+    checkpoints by :func:`read_checkpoint`, whose errors name the file.
+
+    Args:
+        trust (bool): Whether to read objects of all kinds. Defaults to False.
+    """
+
+    @CheckpointLoader.register_scheme(prefixes='', force=True)
+    def load_from_local(filename, map_location):
+        path = Path(filename).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f'{path} can not be found.')
+        return read_checkpoint(path, trust, map_location)
+
+    def load_url(url, model_dir=None, map_location=None, progress=True):
+        folder = Path(model_dir or Path(torch.hub.get_dir(), 'checkpoints'))
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / Path(urlparse(url).path).name
+        if not path.is_file():
+            torch.hub.download_url_to_file(url, str(path), progress=progress)
+        return read_checkpoint(path, trust, map_location)
+
+    # what https:// and the schemes that stand for addresses end in
+    checkpoint_of_mmengine.load_url = load_url
+
+
+class _StandIn:
+    """Takes the place of an object, and does nothing."""
+
+    def __new__(cls, *args, **kwargs):
+        return super().__new__(cls)
+
+    def __setstate__(self, state):
+        pass
+
+
+def _without_stand_ins(value):
+    if isinstance(value, dict):
+        return {
+            k: _without_stand_ins(v)
+            for k, v in value.items() if not isinstance(v, _StandIn)
+        }
+    if type(value) in (list, tuple):
+        return type(value)(
+            _without_stand_ins(v) for v in value
+            if not isinstance(v, _StandIn))
+    return value
+
+
+def _allow(path):
+    """The context in which the file's objects of mmengine are stand-ins."""
+    serialization = torch.serialization
+    if not hasattr(serialization, 'get_unsafe_globals_in_checkpoint'):
+        return nullcontext()  # before PyTorch 2.6
+    names = {*_ARRAYS, _HISTORY, 'builtins.getattr'}
+    if zipfile.is_zipfile(path):  # not the format before PyTorch 1.6
+        names.update(serialization.get_unsafe_globals_in_checkpoint(path))
+    # the types of numbers
+    allowed = [
+        type(np.dtype(code)) for code in '?' + np.typecodes['AllInteger'] +
+        np.typecodes['AllFloat']
+    ]
+    for name in sorted(names):
+        module, _, attribute = name.rpartition('.')
+        if name == 'builtins.getattr':
+            allowed.append((_statistics, name))
+        elif name in _ARRAYS or module == 'numpy.dtypes' or name == _HISTORY:
+            allowed.append((getattr(import_module(module), attribute), name))
+        elif name.startswith('mmengine.'):
+            allowed.append((_StandIn, name))
+    return serialization.safe_globals(allowed)
+
+
+_HISTORY = 'mmengine.logging.history_buffer.HistoryBuffer'
+#: What arrays of NumPy 1 and 2 are made with.
+_ARRAYS = ('numpy.ndarray', 'numpy.dtype') + tuple(
+    f'numpy.{core}.multiarray.{name}' for core in ('core', '_core')
+    for name in ('_reconstruct', 'scalar'))
+
+
+def _statistics(cls, name):
+    """Takes the place of ``getattr``, by which the history of a log names its
+    own statistics, and a scheduler a method of its own."""
+    if cls is _StandIn or isinstance(cls, _StandIn):
+        return _StandIn()
+    if cls is not HistoryBuffer or name not in ('min', 'max', 'current',
+                                                'mean'):
+        raise pickle.UnpicklingError(f'Trying to call builtins.getattr of '
+                                     f'{cls!r}')
+    return getattr(cls, name)
+
+
+def checked_weights(weights, path):
+    """The weights without the prefix of DDP, if they are sound."""
+    others = [
+        str(key) for key, value in weights.items()
+        if not torch.is_tensor(value)
+    ]
+    if others or not weights:
+        raise ValueError(f'{path} does not hold the weights of a model: '
+                         f'{", ".join(others[:3]) or "it is empty"}')
+    for name, value in weights.items():
+        if not value.isfinite().all():
+            raise ValueError(f'{name} in {path} has values that are not '
+                             'finite')
+    if all(name.startswith('module.') for name in weights):
+        return {k.removeprefix('module.'): v for k, v in weights.items()}
+    return weights
