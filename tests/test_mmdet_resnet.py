@@ -308,6 +308,25 @@ def test_memory_formats_give_the_same(memory_format):
                 out, want, rtol=0, atol=1e-5 * want.abs().max().item())
 
 
+@pytest.mark.parametrize('depth, norm', [(18, 'norm1'), (50, 'norm2')])
+@pytest.mark.parametrize('memory_format',
+                         [torch.contiguous_format, torch.channels_last])
+def test_norms_get_dense_gradients(depth, norm, memory_format):
+    """Those of slices of the stack are slow in the backward pass of BN."""
+    net = SBResNet(depth=depth, base_channels=16).to(
+        memory_format=memory_format)
+    block, found = net.layer1[0], []
+    norms = {getattr(block, norm): memory_format,  # maps are contiguous there
+             block.spatial_bias.norm: torch.contiguous_format}
+    for module in norms:
+        module.register_full_backward_hook(
+            lambda module, _, gradients: found.append(
+                gradients[0].is_contiguous(memory_format=norms[module])))
+    x = torch.randn(2, 3, 65, 97).to(memory_format=memory_format)
+    net.train()(x)[0].square().sum().backward()
+    assert found == [True, True]
+
+
 @pytest.mark.parametrize('stages', [1, pytest.param(
     2, marks=pytest.mark.slow)])
 def test_compiles_as_one_graph_for_all_sizes(stages):

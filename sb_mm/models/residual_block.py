@@ -11,6 +11,8 @@ from .maps_reader import read_maps
 from .plain_weights import read_plain_weights
 from .spatial_bias import SpatialBias
 
+torch.fx.wrap('dense_gradient')
+
 
 class ResidualMixin:
     """The way through a residual block, but for its own ``_inner_forward``."""
@@ -100,7 +102,14 @@ class SBBlockMixin(ResidualMixin):
             x, ((x.size(2) - 1) // h + 1, (x.size(3) - 1) // w + 1))
         # in channels_last: F.interpolate makes contiguous maps, and beside
         # features in channels_last so would the stack be
+        if self.training:
+            maps = dense_gradient(maps)
         return maps.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+
+    def _stack(self, x, maps):
+        if self.training:
+            x = dense_gradient(x)
+        return torch.cat([x, maps.to(x.dtype)], dim=1)
 
     def _load_from_state_dict(self, state_dict, prefix, *args):
         self.extended = read_plain_weights(self, state_dict, prefix)
@@ -119,7 +128,7 @@ class SBBasicBlockMixin(SBBlockMixin):
     def _inner_forward(self, x):
         maps = self.bias_maps(x)
         out = self.norm1(self.conv1(x))
-        out = self.relu(torch.cat([out, maps.to(out.dtype)], dim=1))
+        out = self.relu(self._stack(out, maps))
         out = self.conv2(out)
         out = self.norm2(out)
         return self._add_identity(out, x)
@@ -141,16 +150,34 @@ class SBBottleneckMixin(SBBlockMixin):
         # a line each, so that the input of a convolution goes before its norm
         out = self.conv2(out)
         out = self.norm2(out)
-        maps = maps.to(out.dtype)
         if getattr(self, 'after_conv2_plugin_names', ()):
             out = self._forward_plugins(self.relu(out), 2)
-            out = torch.cat([out, self.relu(maps)], dim=1)
+            out = self._stack(out, self.relu(maps))
         else:
-            out = self.relu(torch.cat([out, maps], dim=1))
+            out = self.relu(self._stack(out, maps))
         out = self.conv3(out)
         out = self.norm3(out)
         out = self._forward_plugins(out, 3)
         return self._add_identity(out, x)
+
+
+def dense_gradient(x):
+    """Views that lead back to ``x`` itself, and whose gradient is copied.
+
+    The gradient of a stack comes to its parts as slices, which the backward
+    pass of BN on a CPU takes value by value.
+
+    Args:
+        x (Tensor): Shape (N, C, H, W).
+
+    Returns:
+        Tensor: The same, as a view.
+    """
+    # by a pair of dimensions that no slice of the channels merges by a view
+    if x.stride(1) == 1:  # channels_last
+        return x.permute(0, 2, 3, 1).flatten(2).unflatten(
+            2, (x.size(3), x.size(1))).permute(0, 3, 1, 2)
+    return x.flatten(0, 1).unflatten(0, (x.size(0), x.size(1)))
 
 
 class PluginBottleneckMixin(ResidualMixin):
