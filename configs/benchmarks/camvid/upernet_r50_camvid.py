@@ -38,7 +38,9 @@ model = dict(
         channels=32,
         num_classes=11,
         norm_cfg=norm_cfg,
-        loss_decode=dict(loss_weight=0.4, **loss)))
+        loss_decode=dict(loss_weight=0.4, **loss)),
+    # views as those of the training, each pixel in up to four of them
+    test_cfg=dict(mode='slide', crop_size=crop_size, stride=(84, 112)))
 
 metainfo = dict(
     classes=('sky', 'building', 'pole', 'road', 'pavement', 'tree', 'sign',
@@ -92,7 +94,7 @@ test_dataloader = dict(
             img_path='images/test', seg_map_path='labels/test')))
 
 max_iters = 5500
-train_cfg = dict(max_iters=max_iters, val_interval=500)
+train_cfg = dict(max_iters=max_iters, val_interval=1100)
 optim_wrapper = dict(optimizer=dict(lr=2e-3, weight_decay=1e-2))
 param_scheduler = [
     dict(
