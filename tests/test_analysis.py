@@ -281,3 +281,20 @@ def test_summary_of_benchmarks(tmp_path):
         summarize_benchmarks([tmp_path / 'a', tmp_path / 'c'])
     with pytest.raises(ValueError, match='it has no table.csv'):
         summarize_benchmarks([tmp_path / 'gone'])
+
+
+def test_settings_are_those_before_a_test(trained, tmp_path):
+    """tools/test.py writes the config of a work dir anew."""
+    tested = tmp_path / 'tested'
+    shutil.copytree(trained, tested)
+    path, = tested.glob('*.py')
+    cfg = Config.fromfile(path)
+    assert isinstance(cfg.test_evaluator, dict)
+    cfg.test_evaluator = [cfg.test_evaluator]
+    cfg.custom_hooks = [*cfg.get('custom_hooks', ()),
+                        dict(type='LoadedWeightsHook', allow_missing=False)]
+    cfg.dump(path)
+    assert Run(tested).digests == Run(trained).digests
+    cfg.test_evaluator = [dict(cfg.test_evaluator[0], metric='bbox')]
+    cfg.dump(path)
+    assert Run(tested).digests != Run(trained).digests

@@ -158,9 +158,19 @@ class Run:
 
     def settings(self):
         """dict: All settings that make the experiment, flat."""
+        cfg = self.cfg.to_dict()
+        # a test writes the config anew, with the hook of tools/test.py and a
+        # list of evaluators
+        cfg['custom_hooks'] = [
+            hook for hook in cfg.get('custom_hooks') or ()
+            if hook['type'] != 'LoadedWeightsHook'
+        ]
+        for key in ('val_evaluator', 'test_evaluator'):
+            if isinstance(cfg.get(key), list) and len(cfg[key]) == 1:
+                cfg[key], = cfg[key]
         return {
             key: value
-            for key, value in _flatten(self.cfg.to_dict()).items()
+            for key, value in _flatten(cfg).items()
             if key.split('.')[0] not in _PER_RUN
             and key.split('.')[-1] not in _OUT
         }
