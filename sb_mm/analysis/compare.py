@@ -187,7 +187,8 @@ def _draw(groups, path):
                     for step, values in run.metrics.items() if name in values
                 } for run in runs
             ]
-            steps = sorted(set.intersection(*map(set, curves)))
+            curves = [curve for curve in curves if curve]
+            steps = sorted(set.intersection(*map(set, curves))) if curves else ()
             if steps:
                 axis.plot(
                     steps, [mean(curve[step] for curve in curves)
