@@ -41,13 +41,13 @@ def summarize_benchmarks(folders: Sequence[Union[str, Path]],
                              f'{", ".join(table) or "no table.csv"}')
         rows += [{
             'network with SB': ours['config'],
-            'metric': metric.removeprefix('Δ '),
-            'plain': plain[metric.removeprefix('Δ ')],
-            'SB': ours[metric.removeprefix('Δ ')],
-            'difference': difference,
+            'metric': metric,
+            'plain': plain[metric],
+            'SB': ours[metric],
+            'difference': ours[f'Δ {metric}'],
             'seeds': ours['seeds']
-        } for plain, ours in pairs for metric, difference in ours.items()
-                 if metric.startswith('Δ ') and difference]
+        } for plain, ours in pairs for metric in ours
+                 if ours.get(f'Δ {metric}')]
     if out:
         write_table(rows, out)
     return rows

@@ -165,9 +165,9 @@ class Run:
             hook for hook in cfg.get('custom_hooks') or ()
             if hook['type'] != 'LoadedWeightsHook'
         ]
-        for key in ('val_evaluator', 'test_evaluator'):
-            if isinstance(cfg.get(key), list) and len(cfg[key]) == 1:
-                cfg[key], = cfg[key]
+        evaluators = cfg.get('test_evaluator')
+        if isinstance(evaluators, list) and len(evaluators) == 1:
+            cfg['test_evaluator'], = evaluators
         return {
             key: value
             for key, value in _flatten(cfg).items()

@@ -100,10 +100,10 @@ class SBBlockMixin(ResidualMixin):
         # not -(-a // b), which ONNX truncates
         maps = self.spatial_bias(
             x, ((x.size(2) - 1) // h + 1, (x.size(3) - 1) // w + 1))
-        # in channels_last: F.interpolate makes contiguous maps, and beside
-        # features in channels_last so would the stack be
         if self.training:
             maps = dense_gradient(maps)
+        # in channels_last: the stack of contiguous maps and features in
+        # channels_last would be contiguous
         return maps.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
 
     def _stack(self, x, maps):

@@ -107,8 +107,8 @@ class SpatialBias(BaseModule):
             out = adaptive_avg_pool(out, k)  # N, m+t-1, k, k
             out = out.flatten(2).transpose(1, 2)  # N, k², m+t-1
             out = self.mix(out)  # N, k², m
-            # contiguous, for the second norm too
-            out = out.transpose(1, 2).contiguous().unflatten(2, (k, k))
+            out = out.transpose(1, 2).contiguous()  # for the second norm too
+            out = out.unflatten(2, (k, k))  # N, m, k, k
             out = F.interpolate(
                 out, size, mode='bilinear', align_corners=False)
             return self.norm(self.before_norm(out))  # N, m, *size
