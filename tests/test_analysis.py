@@ -290,7 +290,10 @@ def test_settings_are_those_before_a_test(trained, tmp_path):
     path, = tested.glob('*.py')
     cfg = Config.fromfile(path)
     assert isinstance(cfg.test_evaluator, dict)
-    cfg.test_evaluator = [cfg.test_evaluator]
+    cfg.test_evaluator = [
+        dict(cfg.test_evaluator, outfile_prefix='predictions'),
+        dict(type='DumpResults', out_file_path='predictions.pkl')
+    ]
     cfg.custom_hooks = [*cfg.get('custom_hooks', ()),
                         dict(type='LoadedWeightsHook', allow_missing=False)]
     cfg.dump(path)

@@ -15,7 +15,8 @@ def test_file_and_entry(run_tool, tiny_cls, trained_cls, tmp_path):
     assert result.returncode == 2 and f'{run} is not tested' in result.stdout
     assert not (tmp_path / 'out').exists()
 
-    test = ('test.py', CLS_CONFIG, '--work-dir', run, '--cfg-options', *tiny_cls)
+    test = ('test.py', CLS_CONFIG, '--work-dir', run, '--out',
+            run / 'predictions.csv', '--cfg-options', *tiny_cls)
     expected = run_tool(*test[:2], checkpoint, *test[2:]).stdout
     result = run_tool(*command)
     assert not result.returncode, result.stdout

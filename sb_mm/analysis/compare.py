@@ -4,12 +4,12 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import List, Optional, Sequence, Tuple
 
+from ..utils.picture import marker, subplots
+from ..utils.table import write_table
 from .costs import draw_costs, read_times
 from .kept_runs import read_runs, write_runs
-from ..utils.picture import marker, subplots
 from .statistics import (format_difference, less_is_better,
                          paired_difference, verdict)
-from ..utils.table import write_table
 from .work_dirs import BACKBONE, PERCENT, UNITS, Run
 
 

@@ -33,8 +33,8 @@ _PER_RUN = ('work_dir', 'resume', 'load_from', 'launcher', 'randomness',
             'custom_imports')
 #: Where networks that are compared do differ.
 BACKBONE = 'model.backbone.'
-#: Arguments of evaluators that say where predictions go.
-_OUT = ('outfile_prefix', 'output_dir', 'out_file_path')
+#: Arguments by which the toolboxes' evaluators write predictions as well.
+_OUT = ('outfile_prefix', 'output_dir')
 
 
 @dataclass
@@ -156,23 +156,33 @@ class Run:
                 ] or [name for name, value in self.last.items()
                       if isinstance(value, (int, float))]
 
-    def settings(self):
-        """dict: All settings that make the experiment, flat."""
+    @property
+    def experiment(self):
+        """dict: The config without what ``tools/test.py`` adds to it before
+        the runner writes it to the work dir anew: its hook, and where
+        predictions go."""
         cfg = self.cfg.to_dict()
-        # a test writes the config anew, with the hook of tools/test.py and a
-        # list of evaluators
         cfg['custom_hooks'] = [
             hook for hook in cfg.get('custom_hooks') or ()
             if hook['type'] != 'LoadedWeightsHook'
         ]
         evaluators = cfg.get('test_evaluator')
-        if isinstance(evaluators, list) and len(evaluators) == 1:
-            cfg['test_evaluator'], = evaluators
+        if isinstance(evaluators, dict):
+            evaluators = [evaluators]
+        evaluators = [
+            {key: value for key, value in each.items() if key not in _OUT}
+            for each in evaluators or () if 'out_file_path' not in each
+        ]
+        cfg['test_evaluator'] = (
+            evaluators[0] if len(evaluators) == 1 else evaluators)
+        return cfg
+
+    def settings(self):
+        """dict: All settings that make the experiment, flat."""
         return {
             key: value
-            for key, value in _flatten(cfg).items()
+            for key, value in _flatten(self.experiment).items()
             if key.split('.')[0] not in _PER_RUN
-            and key.split('.')[-1] not in _OUT
         }
 
     @property

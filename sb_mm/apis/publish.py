@@ -31,7 +31,7 @@ def publish(work_dir: Union[str, Path],
     """Write the last weights of a run to a file for others, and describe them.
 
     The file has the weights, the config and the classes; state of the optimizer,
-    log and paths of the machine are left out. Its name ends in the first eight
+    log and the folders of the run are left out. Its name ends in the first eight
     digits of its SHA-256, which ``torch.hub`` and MMEngine check when they
     download it.
 
@@ -61,7 +61,7 @@ def publish(work_dir: Union[str, Path],
     path = run.path / f'{run.last_checkpoint}.pth'
     checkpoint = read_checkpoint(path)
     weights = checked_weights(checkpoint['state_dict'], path)
-    settings = run.cfg.to_dict()
+    settings = run.experiment
     for key in _OF_THE_MACHINE:
         settings.pop(key, None)
     meta = dict(
