@@ -1,9 +1,58 @@
 import shutil
 from hashlib import sha256
 
+import pytest
 import torch
 import yaml
-from conftest import CLS_CONFIG
+from conftest import CLS_CONFIG, ROOT
+from mmengine.config import Config
+from mmengine.fileio import load
+from mmpretrain.registry import MODELS
+
+import sb_mm  # noqa: F401
+
+PUBLISHED = {
+    model['Name']: model
+    for model in load(ROOT / 'configs/metafile.yml')['Models']
+    if 'Weights' in model
+}
+
+
+@pytest.fixture
+def build():
+    """Build the network of a published config, in the mode for testing."""
+
+    def build(name):
+        cfg = Config.fromfile(ROOT / PUBLISHED[name]['Config'])
+        return MODELS.build(cfg.model).eval()
+
+    return build
+
+
+def weights_of(name):
+    return torch.load(ROOT / PUBLISHED[name]['Weights'])['state_dict']
+
+
+@pytest.mark.parametrize('name', PUBLISHED)
+def test_published_weights(build, name):
+    """The files of the metafile are whole, and those of its configs."""
+    entry, net = PUBLISHED[name], build(name)
+    file = ROOT / entry['Weights']
+    digest = sha256(file.read_bytes()).hexdigest()
+    assert file.stem == f'{name}-{digest[:8]}'
+    net.load_state_dict(weights_of(name))
+    parameters = sum(param.numel() for param in net.parameters())
+    assert parameters == entry['Metadata']['Parameters']
+
+
+def test_published_plain_weights_in_sb(build):
+    """What a plain network has learnt says the same with SB."""
+    plain, sb = (build(name) for name in ('r20_cifar10', 'sb_r20_cifar10'))
+    for net in (plain, sb):
+        net.load_state_dict(weights_of('r20_cifar10'))
+    x = torch.randn(8, 3, 32, 32)
+    torch.testing.assert_close(sb(x), plain(x))
+    assert plain(x).std() > .5  # not the same for want of anything learnt
 
 
 def test_file_and_entry(run_tool, tiny_cls, trained_cls, tmp_path):
