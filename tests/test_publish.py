@@ -18,15 +18,10 @@ PUBLISHED = {
 }
 
 
-@pytest.fixture
-def build():
-    """Build the network of a published config, in the mode for testing."""
-
-    def build(name):
-        cfg = Config.fromfile(ROOT / PUBLISHED[name]['Config'])
-        return MODELS.build(cfg.model).eval()
-
-    return build
+def build(name):
+    """The network of a published config, in the mode for testing."""
+    cfg = Config.fromfile(ROOT / PUBLISHED[name]['Config'])
+    return MODELS.build(cfg.model).eval()
 
 
 def weights_of(name):
@@ -34,7 +29,7 @@ def weights_of(name):
 
 
 @pytest.mark.parametrize('name', PUBLISHED)
-def test_published_weights(build, name):
+def test_published_weights(name):
     """The files of the metafile are whole, and those of its configs."""
     entry, net = PUBLISHED[name], build(name)
     file = ROOT / entry['Weights']
@@ -45,7 +40,7 @@ def test_published_weights(build, name):
     assert parameters == entry['Metadata']['Parameters']
 
 
-def test_published_plain_weights_in_sb(build):
+def test_published_plain_weights_in_sb():
     """What a plain network has learnt says the same with SB."""
     plain, sb = (build(name) for name in ('r20_cifar10', 'sb_r20_cifar10'))
     for net in (plain, sb):
