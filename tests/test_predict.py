@@ -122,7 +122,7 @@ def test_mistakes(predict, tiny_cls, trained_cls, tmp_path):
     torch.save(weights, tmp_path / 'part/iter_4.pth')
     for trained, out, inputs, message in (
         (trained_cls, 'full', None, 'full is not empty; --force'),
-        (trained_cls, 'new', ['gone/*.jpg'], 'gone/*.jpg is no picture'),
+        (trained_cls, 'new', ['gone/*.jpg'], 'gone/*.jpg is no file'),
         (trained_cls, 'new', ['twins'], 'would be written to the same file'),
         (tmp_path, 'new', None, 'iter_4.pth does not exist'),
         (tmp_path / 'part', 'new', None, 'head.fc.bias')):

@@ -401,7 +401,10 @@ def test_show_bias(run_tool, tiny, trained, beacons, tmp_path):
     checkpoint['state_dict']['backbone.layer1.0.conv2.weight'][:, 8:] = 0
     torch.save(checkpoint, tmp_path / 'model.pth')
     images = sorted((beacons / 'images/validation').iterdir())[:2]
-    result = run_tool('show_bias.py', CONFIG, 'model.pth', *images, '--out',
+    for folder, image in zip('ab', images):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / image.name).symlink_to(image)
+    result = run_tool('show_bias.py', CONFIG, 'model.pth', 'a', 'b/*.*', '--out',
                       'bias', '--vis-backends', 'LocalVisBackend',
                       'TensorboardVisBackend', '--cfg-options', *tiny)
     assert not result.returncode, result.stdout
@@ -416,6 +419,9 @@ def test_show_bias(run_tool, tiny, trained, beacons, tmp_path):
     assert len(rows) == 3 * 6  # SB in stages 1 to 3 of a ResNet-18, and means
     for row in rows:
         assert (float(row['effect (ratio)']) == 0) == (row['block'] == 'layer1.0')
+    assert [row['image'] for row in rows[:12:6]] == [
+        f'{folder}/{image.name}' for folder, image in zip('ab', images)
+    ]
     for first, second, both in zip(rows[:6], rows[6:12], rows[12:]):
         assert float(first['largest value']) > 0
         assert both['image'] == 'mean of 2' and not both['largest value']
@@ -428,7 +434,7 @@ def test_show_bias_says_what_is_missing(run_tool, tiny, trained, beacons):
     image = beacons / 'images/validation/00000000.jpg'
     plain = ROOT / 'configs/beacons/maskrcnn_r50_beacons.py'
     for args, message in (
-        ((CONFIG, trained / 'iter_4.pth', 'gone.jpg'), 'no such file: gone'),
+        ((CONFIG, trained / 'iter_4.pth', 'gone.jpg'), 'gone.jpg is no file'),
         ((CONFIG, 'gone.pth', image), 'gone.pth does not exist'),
         ((plain, trained / 'iter_4.pth', image), 'has no SB block')):
         result = run_tool('show_bias.py', *args)

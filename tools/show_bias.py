@@ -8,7 +8,11 @@ def parse_args():
     parser = ArgumentParser(json=True, description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='weights of the model')
-    parser.add_argument('images', nargs='+', metavar='IMAGE')
+    parser.add_argument(
+        'images',
+        nargs='+',
+        metavar='IMAGE',
+        help='images, folders of images, "patterns/**/*.jpg"')
     parser.add_argument(
         '--out',
         default='work_dirs/bias',

@@ -1,7 +1,5 @@
 """Predictions for pictures and videos of one's own."""
 import csv
-import glob
-import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -13,15 +11,13 @@ import mmcv
 import numpy as np
 import torch
 from rich.progress import Progress
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from ..utils.checkpoint_file import read_safely
 from ..visualization.bias_pictures import BiasPictures
 from .checks import InputError
+from .pictures import find_sources, is_video, read_ahead, read_frames
 from .predictors import build_predictor
 from .web import build_page, serve
-
-VIDEO_EXTENSIONS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v')
 
 
 def predict(config: str,
@@ -95,7 +91,7 @@ def predict(config: str,
         raise InputError(f'--opacity must be 0 to 1, but is {opacity}')
     if bool(inputs) == web:
         raise InputError('give pictures to predict on, or --web and none')
-    sources = _find(inputs)
+    sources = find_sources(inputs)
     if not web and out.exists() and any(out.iterdir()) and not force:
         raise InputError(f'{out} is not empty; --force writes to it')
     read_safely(trust)
@@ -120,7 +116,8 @@ def predict(config: str,
         return []
     out.mkdir(parents=True, exist_ok=True)
     sink, rows, done = _Sink(out, models, pictures), [], 0
-    frames = _ahead(_read(sources, max_frames), 2 * batch_size)
+    frames = read_ahead(
+        read_frames(sources, max_frames), 2 * batch_size)
     threads = torch.get_num_threads()
     # more in this thread would keep the model's waiting for their cores
     with Progress() as progress, ThreadPoolExecutor(
@@ -160,77 +157,6 @@ def predict(config: str,
     return [dict(picture=text, status='ok'), *rows]
 
 
-def _find(inputs):
-    """list[tuple]: Source, its name in the output, and its number of
-    pictures."""
-    files, cameras = [], []
-    for name in map(str, inputs):
-        path = Path(name)
-        if name.startswith('camera:') and name[7:].isdigit():
-            cameras.append((int(name[7:]), Path(f'camera{name[7:]}'), 0))
-            continue
-        if path.is_dir():
-            found = sorted(
-                file for file in path.rglob('*')
-                if file.suffix.lower() in IMG_EXTENSIONS)
-        else:
-            found = [path] if path.is_file() else sorted(
-                map(Path, glob.glob(name, recursive=True)))
-        if not found:
-            raise InputError(f'{name} is no picture, no video, no folder of '
-                             'pictures, no camera (camera:0) and no pattern '
-                             'that fits one')
-        files += [file.absolute() for file in found]
-    names = {}
-    for file in files:
-        other = names.setdefault(file.with_suffix(''), file)
-        if other != file:
-            raise InputError(f'{other} and {file} would be written to the '
-                             'same file; predict them one after the other')
-    root = os.path.commonpath([file.parent for file in names.values()]
-                              ) if names else '.'
-    return [(file, file.relative_to(root), 1)
-            for file in names.values()] + cameras
-
-
-def _read(sources, max_frames):
-    """Yield source, name and image, None where it cannot be read."""
-    for source, name, _ in sources:
-        if not isinstance(source, int) and (source.suffix.lower()
-                                            not in VIDEO_EXTENSIONS):
-            try:
-                yield source, name, mmcv.imread(str(source))
-            except Exception:  # OpenCV's own
-                yield source, name, None
-            continue
-        video = cv2.VideoCapture(
-            source if isinstance(source, int) else str(source))
-        number = 0
-        while number != max_frames:
-            there, image = video.read()
-            if not there:
-                break
-            number += 1
-            yield source, name.with_suffix('') / f'{number:06d}.jpg', image
-        video.release()
-        if not number:
-            yield source, name, None
-
-
-def _ahead(items, number):
-    """Yield from an iterator that goes on in a thread of its own."""
-    with ThreadPoolExecutor(1) as reader:
-        waiting = deque(
-            reader.submit(next, items, None) for _ in range(number))
-        try:
-            while (item := waiting.popleft().result()) is not None:
-                waiting.append(reader.submit(next, items, None))
-                yield item
-        finally:
-            for each in waiting:
-                each.cancel()
-
-
 class _Sink:
     """Where predictions go: drawn pictures, files of the toolbox's format, a
     list of differences."""
@@ -260,8 +186,7 @@ class _Sink:
             cv2.copyMakeBorder(each, 0, height - each.shape[0], 0, 0,
                                cv2.BORDER_CONSTANT) for each in drawn
         ])
-        if isinstance(source, int) or (source.suffix.lower()
-                                       in VIDEO_EXTENSIONS):
+        if is_video(source):
             self._write_frame(source, name.parent, drawn)
         else:
             mmcv.imwrite(drawn, self.models[0].path('pictures', name, '.jpg'))

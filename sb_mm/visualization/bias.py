@@ -1,5 +1,4 @@
 """The bias maps that a trained network adds to its blocks."""
-from pathlib import Path
 from statistics import mean
 from typing import List, Optional, Sequence
 
@@ -12,6 +11,7 @@ from ..models.bias_effects import measure, sb_blocks
 from ..apis.checks import check_checkpoint
 from ..apis.data_checks import DataError, name_unreadable_files
 from ..apis.model import build_model, load_weights
+from ..apis.pictures import find_pictures
 
 
 def show_bias(config: str,
@@ -32,7 +32,8 @@ def show_bias(config: str,
     Args:
         config (str): Config file of the model.
         checkpoint (str): Its weights.
-        images (list[str]): Image files.
+        images (list[str]): Images, folders of images, and patterns such as
+            'photos/**/*.jpg'.
         out (str): Folder for the pictures, ``table.md`` and ``table.csv``.
             Defaults to 'work_dirs/bias'.
         vis_backends (Sequence[str]): MMEngine's backends that the pictures
@@ -47,13 +48,10 @@ def show_bias(config: str,
         read says so in its ``status``.
 
     Raises:
-        FileNotFoundError: If an image does not exist.
-        InputError: If the config or the checkpoint does not exist.
+        InputError: If the config, the checkpoint or an image does not exist.
         ValueError: If the model has no SB block.
     """
-    missing = [name for name in images if not Path(name).is_file()]
-    if missing:
-        raise FileNotFoundError(f'no such file: {", ".join(missing)}')
+    pictures = find_pictures(images)
     check_checkpoint(checkpoint)
     cfg, model = build_model(config, cfg_options)
     blocks = sb_blocks(model.backbone)
@@ -72,34 +70,36 @@ def show_bias(config: str,
     ])
 
     rows, found = [], []
-    for step, path in enumerate(images):
+    for step, (path, name) in enumerate(pictures):
         # MMDetection's samples want an id
         try:
-            data = pseudo_collate([pipeline(dict(img_path=path, img_id=step))])
+            data = pseudo_collate(
+                [pipeline(dict(img_path=str(path), img_id=step))])
         except DataError as error:
-            rows.append(dict(image=Path(path).name, status=str(error)))
+            rows.append(dict(image=str(name), status=str(error)))
             continue
         inputs = model.data_preprocessor(data)['inputs']
         maps, effects = measure(model.backbone, blocks, inputs)
         found.append(effects)
         for stage, picture in stages(inputs[0], maps, effects):
-            visualizer.add_image(f'{Path(path).stem}_{stage}', picture, step)
+            visualizer.add_image(f'{name.stem}_{stage}', picture, step)
         visualizer.add_scalars(
-            {f'effect/{name}': value for name, value in effects.items()}, step)
+            {f'effect/{block}': value for block, value in effects.items()},
+            step)
         rows += [{
-            'image': Path(path).name,
-            'block': name,
-            'largest value': f'{maps[name].max():.2f}',
-            'effect (ratio)': f'{effects[name]:.3f}',
+            'image': str(name),
+            'block': block,
+            'largest value': f'{maps[block].max():.2f}',
+            'effect (ratio)': f'{effects[block]:.3f}',
             'status': 'ok'
-        } for name in blocks]
+        } for block in blocks]
     visualizer.close()
     if len(found) > 1:
         rows += [{
             'image': f'mean of {len(found)}',
-            'block': name,
-            'effect (ratio)': f'{mean(each[name] for each in found):.3f}',
+            'block': block,
+            'effect (ratio)': f'{mean(each[block] for each in found):.3f}',
             'status': 'ok'
-        } for name in blocks]
+        } for block in blocks]
     write_table(rows, out)
     return rows
