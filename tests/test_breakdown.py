@@ -46,7 +46,7 @@ def test_objects(tested, tiny, trained, beacons, tmp_path):
         if i % 3 == 0:
             each['category_id'] = 1 + each['category_id'] % 6
     (path / 'predictions.segm.json').write_text(json.dumps(found))
-    rows = breakdown([path], tmp_path / 'out')
+    rows = breakdown([path], tmp_path / 'out', images=['*1.jpg', '*[023].jpg'])
     assert {row['metric'] for row in rows} == {'mask AP'}
     assert not (tmp_path / 'out/breakdown.png').exists()  # of one network
 
@@ -66,6 +66,10 @@ def test_objects(tested, tiny, trained, beacons, tmp_path):
         sizes.keys() & got)
     for size in sizes.keys() & got:
         assert got[size] == stats[sizes[size]]
+    one, = (i for i in truth.imgs
+            if truth.imgs[i]['file_name'].endswith('1.jpg'))
+    assert got['images *1.jpg'] == coco([one])[0]
+    assert got['images *[023].jpg'] == coco([*truth.imgs.keys() - {one}])[0]
     number = {i: len(truth.getAnnIds(imgIds=i)) for i in truth.imgs}
     images = sorted(number, key=number.get)
     thirds = [group for group in got if 'images with' in group]
@@ -79,9 +83,9 @@ def test_objects(tested, tiny, trained, beacons, tmp_path):
 
 def test_labels(tested, tiny_seg, trained_seg):
     path, printed = tested(SEG_CONFIG, trained_seg, tiny_seg)
-    rows = breakdown([path])
+    rows = breakdown([path], images=['*.*'])
     got = values(rows)
-    assert got['all'] == pytest.approx(
+    assert got['images *.*'] == got['all'] == pytest.approx(
         float(re.search(r'^mIoU: (.*)', printed, re.M)[1]), abs=.06)
     for name, iou in re.findall(r'^\| +(\w+) +\| +([\d.]+|nan) \|', printed,
                                 re.M):
@@ -115,6 +119,10 @@ def test_classes(tested, tiny_cls, trained_cls, tmp_path):
 
     runs = [copy('plain', 0, {0}), copy('plain', 1, {0, 1}),
             copy('sb', 0, {0, 2}), copy('sb', 1, {0, 1, 2})]
+    assert [row['value (%)'] for row in breakdown(runs, images=['b/*'])
+            if row['group'] in ('b', 'images b/*')] == ['0.0'] * 2 + ['50.0'] * 2
+    with pytest.raises(ValueError, match=r'no image fits c/\*; .* x/a/0.jpg'):
+        breakdown(runs, images=['c/*'])
     rows = breakdown(runs, tmp_path / 'out')
     assert [(row['config'], row['group'], row['value (%)'], row.get('Δ (%)'))
             for row in rows] == [

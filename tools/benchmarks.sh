@@ -11,11 +11,12 @@ cd "$(dirname "$0")/.."
 
 [ $# -gt 0 ] || set -- nuclei camvid cifar10
 for name; do
-    folder=configs/benchmarks/$name data=$name
+    folder=configs/benchmarks/$name data=$name groups=()
     case $name in
     nuclei) network=maskrcnn data=dsb2018 speed=(--sizes 224)
         short=(train_cfg.max_iters=60 train_cfg.val_interval=60) ;;
     camvid) network=upernet speed=(--sizes 360x480)
+        groups=(--images '0001TP_*' 'Seq05VD_*')  # a drive at dusk, one by day
         short=(train_cfg.max_iters=50 train_cfg.val_interval=50) ;;
     cifar10) network= speed=(--sizes 32 --batch-size 128)
         short=(train_cfg.max_epochs=1) ;;
@@ -54,7 +55,8 @@ for name; do
     runs=($(dirname "$out"/*/seed_*/predictions* | uniq))
     python tools/compare.py "${runs[@]}" --baseline $plain "${keep[@]}" \
         --speed "$tables/speed/results.json" --out "$tables"
-    python tools/breakdown.py "${runs[@]}" --baseline $plain "${keep[@]}" --out "$tables/breakdown"
+    python tools/breakdown.py "${runs[@]}" --baseline $plain "${keep[@]}" "${groups[@]}" \
+        --out "$tables/breakdown"
 done
 if [ "${TABLES:-}" ]; then
     folders=()

@@ -26,6 +26,13 @@ def parse_args():
         type=int,
         default=1000,
         help='draws of the test images for their interval (default: 1000)')
+    parser.add_argument(
+        '--images',
+        nargs='+',
+        default=[],
+        metavar='PATTERN',
+        help='file names of images that are a group of their own, such as '
+        '"night_*.png" or "ship/*"')
     return parser.parse_args()
 
 

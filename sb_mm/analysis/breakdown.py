@@ -18,7 +18,8 @@ def breakdown(work_dirs: Sequence[str],
               out: Optional[str] = None,
               baseline: Optional[str] = None,
               samples: int = 1000,
-              keep: bool = False) -> List[dict]:
+              keep: bool = False,
+              images: Sequence[str] = ()) -> List[dict]:
     """Compare the predictions of runs group by group.
 
     A detector by the size of objects (COCO's) and by objects per image
@@ -39,6 +40,8 @@ def breakdown(work_dirs: Sequence[str],
         keep (bool): Whether the runs that ``out`` has in its ``values.csv``
             count too, but for those of the same config and seed as one of
             ``work_dirs``. Defaults to False.
+        images (Sequence[str]): Patterns of file names, such as 'night_*.png'
+            or 'ship/*'; the images of each are one more group. Defaults to ().
 
     Returns:
         list[dict]: A row for each config and group. Differences are paired by
@@ -48,19 +51,27 @@ def breakdown(work_dirs: Sequence[str],
 
     Raises:
         FileNotFoundError: If a work dir has no predictions.
-        ValueError: If there is no run of the baseline.
+        ValueError: If there is no run of the baseline, or no image fits a
+            pattern.
     """
     runs = list(map(Run, map(Path, work_dirs)))
     found = {(run.name, run.seed): read_predictions(run)
              for run in track(runs, 'Reading predictions')}
     baseline = baseline or runs[0].name
-    values = [
-        dict(config=name, seed=str(seed), group=group,
-             metric=run.metric(group), value=run.value(group),
-             over_images=_over_images(run, found.get((baseline, seed)),
-                                      samples) if group == 'all' else None)
-        for (name, seed), run in found.items() for group in run.groups
-    ]
+    values = []
+    for (name, seed), run in found.items():
+        parts = dict.fromkeys(run.groups) | {
+            f'images {pattern}': _matching(run.names, pattern)
+            for pattern in images
+        }
+        values += [
+            dict(config=name, seed=str(seed), group=group,
+                 metric=run.metric('all' if part else group),
+                 value=run.value('all', part) if part else run.value(group),
+                 over_images=_over_images(run, found.get((baseline, seed)),
+                                          samples) if group == 'all' else None)
+            for group, part in parts.items()
+        ]
     if out and keep:
         there = {(row['config'], row['seed']) for row in values}
         values += [row for row in read_csv(Path(out) / 'values.csv')
@@ -93,8 +104,15 @@ def _over_images(run, reference, samples):
     def statistic(images):
         return run.value('all', images) - reference.value('all', images)
 
-    low, high = bootstrap(range(run.images), statistic, samples)
+    low, high = bootstrap(range(len(run.names)), statistic, samples)
     return f'[{100 * low:+.1f}, {100 * high:+.1f}]'
+
+
+def _matching(names, pattern):
+    found = [i for i, name in enumerate(names) if Path(name).match(pattern)]
+    if not found:
+        raise ValueError(f'no image fits {pattern}; the first is {names[0]}')
+    return found
 
 
 def _row(runs, reference):

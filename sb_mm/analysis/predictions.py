@@ -13,10 +13,10 @@ from mmengine.registry import DATASETS, init_default_scope
 def read_predictions(run):
     """Read the predictions of a run.
 
-    Each kind has ``groups``, whose keys are names; ``images``, their number;
-    ``metric(group)``, the name of what ``value(group)`` gives, between 0 and
-    1. ``value('all', images)`` is that of some images, of which one can be
-    there several times.
+    Each kind has ``groups``, whose keys are names; ``names``, the files of
+    the images; ``metric(group)``, the name of what ``value(group)`` gives,
+    between 0 and 1. ``value('all', images)`` is that of some images, of which
+    one can be there several times.
 
     Args:
         run (Run): A tested run.
@@ -44,7 +44,7 @@ class Classes:
             rows = list(csv.DictReader(file))
         self.truth = np.array([row['truth'] for row in rows])
         self.right = np.array([row['label'] == row['truth'] for row in rows])
-        self.images = len(rows)
+        self.names = [row['image'] for row in rows]
         names = {row['truth']: Path(row['image']).parent.name for row in rows}
         self.groups = {'all': None, **{names[label]: label
                                        for label in sorted(names, key=int)}}
@@ -68,10 +68,10 @@ class Labels:
         init_default_scope('mmseg')
         dataset = DATASETS.build(run.cfg.test_dataloader.dataset)
         self.classes = dataset.metainfo['classes']
-        self.images = len(dataset)
-        confusions, regions = [], []
-        for i in range(self.images):
+        self.names, confusions, regions = [], [], []
+        for i in range(len(dataset)):
             info = dataset.get_data_info(i)
+            self.names.append(info['img_path'])
             truth = _read_labels(info['seg_map_path'])
             found = _read_labels(
                 run.predictions / (Path(info['img_path']).stem + '.png'))
@@ -147,7 +147,9 @@ class Objects:
                 truth, truth.loadRes(str(files[self.kind])), self.kind)
             self.coco.evaluate()
         self.params = self.coco.params
-        self.images = len(self.params.imgIds)
+        self.names = [
+            each['file_name'] for each in truth.loadImgs(self.params.imgIds)
+        ]
         number = [len(truth.getAnnIds(imgIds=i)) for i in self.params.imgIds]
         self.groups = {'all': ('all', None)}
         areas = np.array([each['area'] for each in truth.anns.values()])
@@ -165,7 +167,7 @@ class Objects:
     def value(self, group, images=None):
         size, only = self.groups[group]
         if images is None:
-            images = range(self.images) if only is None else only
+            images = range(len(self.names)) if only is None else only
         return self._average_precision(size, list(images))
 
     def _average_precision(self, size, images):
@@ -181,7 +183,7 @@ class Objects:
         part.params.maxDets = params.maxDets[-1:]
         part._paramsEval = part.params
         part.evalImgs = [
-            coco.evalImgs[(k * areas + area) * self.images + i]
+            coco.evalImgs[(k * areas + area) * len(self.names) + i]
             for k in range(categories) for i in images
         ]
         with redirect_stdout(StringIO()):
