@@ -52,8 +52,7 @@ def find_pictures(inputs: Sequence[str]) -> List[Tuple[Path, Path]]:
     return [(file, file.relative_to(root)) for file in dict.fromkeys(files)]
 
 
-def find_sources(
-        inputs: Sequence[str]) -> List[Tuple[Source, Path, int]]:
+def find_sources(inputs: Sequence[str]) -> List[Tuple[Source, Path, int]]:
     """Find what :func:`find_pictures` finds, and cameras.
 
     Args:

@@ -116,8 +116,7 @@ def predict(config: str,
         return []
     out.mkdir(parents=True, exist_ok=True)
     sink, rows, done = _Sink(out, models, pictures), [], 0
-    frames = read_ahead(
-        read_frames(sources, max_frames), 2 * batch_size)
+    frames = read_ahead(read_frames(sources, max_frames), 2 * batch_size)
     threads = torch.get_num_threads()
     # more in this thread would keep the model's waiting for their cores
     with Progress() as progress, ThreadPoolExecutor(
