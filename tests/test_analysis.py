@@ -107,15 +107,15 @@ def test_compare_averages_nothing_that_differs(trained, tmp_path):
     kept = compare([new], tmp_path / 'out', 'plain', keep=True)
     assert [(row['config'], row['seeds'], row['box AP'], row['Δ box AP'],
              row['differs in']) for row in kept] == [
+                 ('plain', '0, 1', '0.500 ± 0.354', '', ''),
                  ('sb', '0, 1', '0.625 ± 0.177',
-                  '+0.125 [-1.463, +1.713] level', ''),
-                 ('plain', '0, 1', '0.500 ± 0.354', '', '')]
+                  '+0.125 [-1.463, +1.713] level', '')]
     for key in ('parameters (M)', 'multiply-adds (G, 64×64)', 'minutes'):
-        assert kept[1][key] == rows[0][key]
+        assert kept[0][key] == rows[0][key]
     other = copy('g', 0, .7, 'other', old='batch_size=2', new='batch_size=3')
-    row, *again = compare([other], tmp_path / 'out', 'plain', keep=True)
+    first, row, *others = compare([other], tmp_path / 'out', 'plain', keep=True)
     assert row['differs in'] == 'settings that were not kept'
-    assert again == kept
+    assert [first, *others] == kept
     for log in runs[0].glob('*/vis_data/scalars.json'):
         log.write_text(log.read_text().replace('bbox_mAP', 'other').replace(
             'segm_mAP', 'other'))

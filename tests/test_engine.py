@@ -1,4 +1,5 @@
 """Hooks of the runner, and the allocator."""
+import itertools
 import json
 import os
 import subprocess
@@ -6,14 +7,16 @@ import sys
 
 import pytest
 import torch
-from conftest import DEMO, randomize, train
+from conftest import CLS_CONFIG, DEMO, randomize, train
 from mmcv.ops import RoIAlign
 from mmengine.config import Config
 from mmengine.registry import MODELS, OPTIM_WRAPPERS, init_default_scope
+from mmengine.runner import Runner
 from torch.nn import functional as F
 
 from sb_mm.analysis.work_dirs import Run
-from sb_mm.engine import to_channels_last
+from sb_mm.engine import BiasAblationHook, to_channels_last
+from sb_mm.models.bias_effects import sb_blocks
 
 
 def demo_model(**backbone):
@@ -154,3 +157,82 @@ custom_hooks = [dict(type='BiasEffectHook', interval=2)]
             } == effects[1].keys() == effects[3].keys()
     assert all(0 < value < 1 for value in effects[1].values())
     assert effects[1] != effects[3]
+
+
+@pytest.fixture
+def classifier(trained_cls, tmp_path):
+    """A runner, random weights, and images for the backbone."""
+    dumped, = trained_cls.glob('*.py')
+    cfg = Config.fromfile(dumped)
+    cfg.work_dir = str(tmp_path)
+    runner = Runner.from_cfg(cfg)
+    randomize(runner.model).eval()
+    return runner, torch.randn(2, 3, 64, 96)
+
+
+@torch.no_grad()
+def ablated(runner, x, **kwargs):
+    """Output of the backbone, and the maps that each block read."""
+    backbone, maps = runner.model.backbone, []
+    hook = BiasAblationHook(**kwargs)
+    hook.before_test(runner)
+    handles = [block.conv2.register_forward_pre_hook(
+        lambda conv, args: maps.append(args[0][:, -conv.num_maps:]))
+        for block, _ in sb_blocks(backbone).values()]
+    out, = backbone(x)
+    for handle in handles:
+        handle.remove()
+    hook.after_test(runner)
+    return out, maps
+
+
+@torch.no_grad()
+def test_ablation_of_the_maps(classifier):
+    runner, x = classifier
+    backbone = runner.model.backbone
+    plain = backbone(x)[0]
+    blocks = sb_blocks(backbone)
+    block, layer = blocks['layer1.0']
+    seen = []
+    handle = layer.norm.register_forward_hook(
+        lambda _, args, out: seen.append(out))
+    backbone(x)
+    handle.remove()
+    mean, maps = ablated(runner, x, maps='mean')
+    assert len(maps) == len(blocks) == 6  # two in each of three stages
+    want = seen[0].mean((2, 3), keepdim=True).relu()
+    assert want.std() > .01 < seen[0].std((2, 3)).mean()
+    torch.testing.assert_close(maps[0], want.expand_as(maps[0]))
+    constant, _ = ablated(runner, x, maps='constant')
+    last, _ = ablated(
+        runner, x, maps='constant', stages=[False, False, True, False])
+    assert torch.equal(backbone(x)[0], plain)  # it has ended
+    for ours, theirs in itertools.combinations(
+            (plain, mean, constant, last), 2):
+        assert not torch.allclose(ours, theirs, rtol=1e-3)
+    # the other way: norms that give nothing but their biases
+    for name in ('layer3.0', 'layer3.1', *blocks):
+        if name == 'layer1.0':
+            torch.testing.assert_close(backbone(x)[0], last)
+        blocks[name][1].norm.weight.zero_()
+    torch.testing.assert_close(backbone(x)[0], constant)
+
+
+def test_ablation_that_cannot_be(classifier):
+    runner, x = classifier
+    with pytest.raises(ValueError, match="maps must be 'mean' or 'constant'"):
+        BiasAblationHook('zero')
+    for stages, message in (([True], 'each of the 4 stages'),
+                            ([False] * 3 + [True], 'SBResNet has no SB in')):
+        with pytest.raises(ValueError, match=message):
+            ablated(runner, x, maps='mean', stages=stages)
+
+
+def test_ablation_by_the_command(tiny_cls, trained_cls, run_tool, tmp_path):
+    options = [f'default_hooks.ablation.{option}' for option in (
+        'type=BiasAblationHook', 'maps=mean', 'stages=True,True,False,False')]
+    result = run_tool('test.py', CLS_CONFIG, trained_cls / 'iter_4.pth',
+                      '--work-dir', 'test', '--tta', '--cfg-options',
+                      *tiny_cls, *options)
+    assert not result.returncode, result.stdout
+    assert 'accuracy/top1' in result.stdout

@@ -6,7 +6,7 @@ import pytest
 from conftest import CLS_CONFIG, ROOT
 from scipy import stats
 
-from sb_mm.analysis.costs import pareto_front
+from sb_mm.analysis.costs import paired_values, pareto_front
 from sb_mm.analysis.statistics import (bootstrap, less_is_better,
                                        paired_difference, seeds_needed,
                                        verdict)
@@ -105,3 +105,16 @@ def test_pareto_front():
     points = [(3, 5), (1, 2), (2, 1), (2, 4), (3, 4)]
     assert pareto_front(points) == [(1, 2), (2, 4), (3, 5)]
     assert pareto_front(points, less=True) == [(1, 2), (2, 1)]
+
+
+def test_networks_of_other_seeds_stand_where_the_baseline_would():
+    found = paired_values({
+        'plain': {0: 5., 1: 7., 2: 3.},
+        'same': {0: 6., 1: 9., 2: 6.},
+        'bad seed alone': {2: 3.5}
+    }, 'plain')
+    assert found['plain'] == (5, None)
+    value, half = found['same']
+    assert value == 7
+    assert half == pytest.approx(stats.t.ppf(.975, 2) / 3**.5)
+    assert found['bad seed alone'] == (5.5, None)

@@ -44,10 +44,10 @@ def breakdown(work_dirs: Sequence[str],
             or 'ship/*'; the images of each are one more group. Defaults to ().
 
     Returns:
-        list[dict]: A row for each config and group. Differences are paired by
-        seed, with the 95 % interval by Student's t over the seeds; for 'all'
-        there is one by bootstrap over the test images too, of the first seed
-        that has predictions of both networks.
+        list[dict]: A row for each config and group, the baseline first.
+        Differences are paired by seed, with the 95 % interval by Student's t
+        over the seeds; for 'all' there is one by bootstrap over the test
+        images too, of the first seed that has predictions of both networks.
 
     Raises:
         FileNotFoundError: If a work dir has no predictions.
@@ -83,14 +83,15 @@ def breakdown(work_dirs: Sequence[str],
     if baseline not in networks:
         raise ValueError(f'there is no run of the baseline {baseline}; there '
                          f'are {", ".join(networks)}')
-    pairs = [_row(rows, networks[baseline].get(group))
-             for name, groups in networks.items()
+    reference = networks.pop(baseline)
+    pairs = [_row(rows, reference.get(group))
+             for groups in (reference, *networks.values())
              for group, rows in groups.items()]
     rows = [row for row, _ in pairs]
     if out:
         write_table(rows, out)
         write_csv(values, Path(out) / 'values.csv')
-        if len(networks) > 1:
+        if networks:
             _draw(pairs, baseline, Path(out) / 'breakdown.png')
     return rows
 

@@ -45,7 +45,7 @@ def compare(work_dirs: Sequence[str],
             as one of ``work_dirs``. Defaults to False.
 
     Returns:
-        list[dict]: The rows.
+        list[dict]: The rows, the baseline first.
 
     Raises:
         FileNotFoundError: If a folder is no work dir of a training run.
@@ -71,6 +71,7 @@ def compare(work_dirs: Sequence[str],
         raise ValueError(
             f'there is no run of the baseline {baseline}; there are '
             f'{", ".join(sorted({runs[0].name for runs in groups}))}')
+    groups = [reference, *(runs for runs in groups if runs is not reference)]
     rows = [_row(runs, reference, shape) for runs in groups]
     times = read_times(speed) if speed else {}
     if speed and not times.keys() & {row['config'] for row in rows}:
@@ -162,15 +163,16 @@ def _draw_costs(groups, rows, times, out):
             row['config']: float(row['parameters (M)']) for row in rows
         }
     }
+    baseline = groups[0][0].name
     for metric in groups[0][0].metric_names:
-        values = {
-            runs[0].name: [run.last[metric] for run in runs]
-            for runs in groups
-            if runs[0].status == 'finished'
-            and all(metric in run.last for run in runs)
-        }
-        draw_costs(values, costs, metric,
-                   out / f'cost_{re.sub("[^a-zA-Z0-9]+", "_", metric)}.png')
+        values = {}
+        for runs in groups:
+            if runs[0].status == 'finished' and all(metric in run.last
+                                                    for run in runs):
+                values.setdefault(runs[0].name, _by_seed(runs, metric))
+        if baseline in values:
+            draw_costs(values, baseline, costs, metric,
+                       out / f'cost_{re.sub("[^a-zA-Z0-9]+", "_", metric)}.png')
 
 
 def _draw(groups, path):

@@ -1,10 +1,10 @@
 """Accuracy for its cost, as a picture."""
 import json
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 
 from ..utils.picture import marker, subplots
-from .statistics import less_is_better
+from .statistics import less_is_better, paired_difference
 from .work_dirs import UNITS
 
 
@@ -52,11 +52,33 @@ def pareto_front(points, less=False):
     return front
 
 
-def draw_costs(values, costs, metric, path):
-    """Draw the values of networks over each cost, with the Pareto front.
+def paired_values(values, baseline):
+    """Where networks stand whose seeds are not the same: the mean of the
+    baseline plus the difference paired by seed.
 
     Args:
-        values (dict[str, list[float]]): Values of the seeds by network.
+        values (dict[str, dict[int, float]]): Value of each seed by network.
+        baseline (str): Network that the others are compared with.
+
+    Returns:
+        dict[str, tuple[float, float or None]]: Value, and half the width of
+        the 95 % interval of the difference, if there is one.
+    """
+    theirs = values[baseline]
+    middle = mean(theirs.values())
+    found = {}
+    for name, ours in values.items():
+        difference, half, _ = paired_difference(ours, theirs)
+        found[name] = middle + difference, half if name != baseline else None
+    return found
+
+
+def draw_costs(values, baseline, costs, metric, path):
+    """Draw :func:`paired_values` over each cost, with the Pareto front.
+
+    Args:
+        values (dict[str, dict[int, float]]): Value of each seed by network.
+        baseline (str): Network that the others are compared with.
         costs (dict[str, dict[str, float]]): For the label of each cost that
             of each network.
         metric (str): Name of the metric.
@@ -65,22 +87,19 @@ def draw_costs(values, costs, metric, path):
     figure, (axes, ) = subplots(1, len(costs), (5 * len(costs), 4))
     for axis, (label, cost) in zip(axes, costs.items()):
         points = []
-        for i, (name, seeds) in enumerate(values.items()):
+        for i, (name, (value, half)) in enumerate(
+                paired_values(values, baseline).items()):
             if name not in cost:
                 continue
-            points.append((cost[name], mean(seeds)))
+            points.append((cost[name], value))
             axis.errorbar(
-                *points[-1],
-                stdev(seeds) if len(seeds) > 1 else None,
-                fmt=marker(i),
-                capsize=3,
-                label=name)
+                *points[-1], half, fmt=marker(i), capsize=3, label=name)
         axis.plot(*zip(*pareto_front(points, less_is_better(metric))),
                   color='black', linewidth=.8, linestyle='dashed',
                   drawstyle='steps-post', label='Pareto front')
         axis.set(
             xlabel=label,
-            ylabel=f'{metric}{UNITS.get(metric, "")}, mean ± deviation of seeds')
+            ylabel=f'{metric}{UNITS.get(metric, "")}, difference by seed, 95 %')
         axis.grid(alpha=.3)
     axes[0].legend(fontsize='small')
     figure.savefig(path)
