@@ -2,7 +2,7 @@
 """CIFAR-10 in a plain PyTorch loop: no config, no runner, no data pipeline of a
 toolbox. What configs/benchmarks/cifar10 gives has to agree with it:
 
-    python tests/cifar10_loop.py data/cifar10 --depth 20 --sb --seed 0
+    python tests/cifar10_loop.py data/cifar10 --depth 20 --sb --seed 0 > loop.csv
 """
 import argparse
 import time
@@ -77,6 +77,7 @@ def main():
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, .2, total_steps=steps, cycle_momentum=False,
         pct_start=.2, anneal_strategy='linear')
+    print('epoch,training loss,top-1,seconds', flush=True)
     for epoch in range(args.epochs):
         start, losses = time.time(), []
         net.train()
@@ -94,9 +95,9 @@ def main():
             right = sum((net(x).argmax(1) == y).sum().item() for x, y in zip(
                 test_images.split(250), test_labels.split(250)))
         print(
-            f'epoch {epoch + 1}: loss {sum(losses) / len(losses):.3f}, '
-            f'top-1 {100 * right / len(test_labels):.2f} %, '
-            f'{time.time() - start:.0f} s',
+            f'{epoch + 1},{sum(losses) / len(losses):.3f},'
+            f'{100 * right / len(test_labels):.2f},'
+            f'{time.time() - start:.0f}',
             flush=True)
 
 
