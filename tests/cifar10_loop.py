@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.transforms.functional import pil_to_tensor
 
+from sb_mm.allocator import reuse_memory
 from sb_mm.models.mmpretrain_resnet import SBResNet_CIFAR
 
 MEAN = torch.tensor([125.307, 122.961, 113.8575]).view(3, 1, 1)
@@ -67,6 +68,7 @@ def main():
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--epochs', type=int, default=24)
     args = parser.parse_args()
+    reuse_memory()
     torch.manual_seed(args.seed)
     images, labels = read(args.data / 'train')
     test_images, test_labels = read(args.data / 'test')
