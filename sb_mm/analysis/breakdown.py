@@ -147,7 +147,7 @@ def _draw(found, baseline, path):
     }
     names, groups = (list(dict.fromkeys(each)) for each in zip(*differences))
     figure, ((axis, ), ) = subplots(
-        1, 1, (7, 1.2 + .15 * len(groups) * (1 + len(names))))
+        1, 1, (7, 1.2 + .2 * len(names) + .15 * len(groups) * (1 + len(names))))
     for i, name in enumerate(names):
         middle, half = zip(*(differences[name, group] for group in groups))
         shift = (i - (len(names) - 1) / 2) * .7 / len(names)
@@ -163,5 +163,5 @@ def _draw(found, baseline, path):
     axis.invert_yaxis()
     axis.set_xlabel(f'difference to {baseline} (% points); 95 % over seeds')
     axis.grid(alpha=.3)
-    axis.legend(fontsize='small')
+    figure.legend(loc='outside upper left', fontsize='small')
     figure.savefig(path)
