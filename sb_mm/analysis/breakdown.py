@@ -146,8 +146,8 @@ def _draw(found, baseline, path):
         for row, difference in found if difference
     }
     names, groups = (list(dict.fromkeys(each)) for each in zip(*differences))
-    figure, ((axis, ), ) = subplots(
-        1, 1, (7, 1.2 + .2 * len(names) + .15 * len(groups) * (1 + len(names))))
+    height = .2 * len(names) + .15 * len(groups) * (1 + len(names))
+    figure, ((axis, ), ) = subplots(1, 1, (7, 1.2 + height))
     for i, name in enumerate(names):
         middle, half = zip(*(differences[name, group] for group in groups))
         shift = (i - (len(names) - 1) / 2) * .7 / len(names)
