@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """CIFAR-10 in a plain PyTorch loop: no config, no runner, no data pipeline of a
-toolbox. What configs/benchmarks/cifar10 gives has to agree with it:
+toolbox; on a GPU where there is one. What configs/benchmarks/cifar10 gives has to
+agree with it:
 
     python tests/cifar10_loop.py data/cifar10 --depth 20 --sb --seed 0 > loop.csv
 """
@@ -17,8 +18,9 @@ from torchvision.transforms.functional import pil_to_tensor
 from sb_mm.allocator import reuse_memory
 from sb_mm.models.mmpretrain_resnet import SBResNet_CIFAR
 
-MEAN = torch.tensor([125.307, 122.961, 113.8575]).view(3, 1, 1)
-STD = torch.tensor([51.5865, 50.847, 51.255]).view(3, 1, 1)
+DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
+MEAN = torch.tensor([125.307, 122.961, 113.8575]).view(3, 1, 1).to(DEVICE)
+STD = torch.tensor([51.5865, 50.847, 51.255]).view(3, 1, 1).to(DEVICE)
 
 
 def read(folder):
@@ -26,19 +28,19 @@ def read(folder):
     paths = sorted(folder.glob('*/*'))
     classes = sorted({path.parent.name for path in paths})
     images = torch.stack([pil_to_tensor(Image.open(p)) for p in paths])
-    return images, torch.tensor([classes.index(p.parent.name) for p in paths])
+    labels = torch.tensor([classes.index(p.parent.name) for p in paths])
+    return images.to(DEVICE), labels.to(DEVICE)
 
 
 def augment(images):
     """Crops of images with a border of 2 mirrored pixels, half of them flipped."""
     padded = F.pad(images.float(), [2] * 4, mode='reflect')
-    crops = []
-    for image, (y, x), flip in zip(
-            padded, torch.randint(5, (len(images), 2)).tolist(),
-            torch.rand(len(images)) < .5):
-        crop = image[:, y:y + 32, x:x + 32]
-        crops.append(crop.flip(2) if flip else crop)
-    return torch.stack(crops)
+    y, x = torch.randint(5, (len(images), 2)).t()
+    views = padded.unfold(2, 32, 1).unfold(3, 32, 1)  # N, 3, 5, 5, 32, 32
+    crops = views[torch.arange(len(images)), :, y, x]
+    flip = torch.rand(len(images)) < .5
+    crops[flip] = crops[flip].flip(3)
+    return crops
 
 
 class Classifier(nn.Module):
@@ -72,7 +74,8 @@ def main():
     torch.manual_seed(args.seed)
     images, labels = read(args.data / 'train')
     test_images, test_labels = read(args.data / 'test')
-    net = Classifier(args.depth, args.sb).to(memory_format=torch.channels_last)
+    net = Classifier(args.depth, args.sb).to(
+        DEVICE, memory_format=torch.channels_last)
     steps = args.epochs * -(-len(images) // 128)
     optimizer = torch.optim.SGD(
         net.parameters(), .2, .9, weight_decay=5e-4, nesterov=True)
@@ -84,7 +87,7 @@ def main():
         start, losses = time.time(), []
         net.train()
         for chosen in torch.randperm(len(images)).split(128):
-            with torch.autocast('cpu', torch.bfloat16):
+            with torch.autocast(DEVICE, torch.bfloat16):
                 loss = F.cross_entropy(
                     net(augment(images[chosen])), labels[chosen])
             optimizer.zero_grad()

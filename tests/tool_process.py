@@ -3,9 +3,12 @@ import multiprocessing
 import os
 import runpy
 import signal
+import subprocess
 import sys
 import tempfile
 from subprocess import CompletedProcess
+
+import torch
 
 _CONTEXT = multiprocessing.get_context('forkserver')
 # a server imports these once, and does nothing else than fork
@@ -31,6 +34,16 @@ def run_in_process(tool, args, cwd, pythonpath=None, timeout=300):
     Returns:
         CompletedProcess: Exit code, and what it printed.
     """
+    if torch.cuda.is_available():  # the server asked too: no fork may use it
+        paths = [pythonpath, os.environ.get('PYTHONPATH')]
+        return subprocess.run(
+            [sys.executable, tool, *args],
+            cwd=cwd,
+            env={**os.environ, 'PYTHONPATH': ':'.join(filter(None, paths))},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout)
     with tempfile.NamedTemporaryFile() as output:
         process = _CONTEXT.Process(
             target=_run,
@@ -45,7 +58,6 @@ def run_in_process(tool, args, cwd, pythonpath=None, timeout=300):
 
 
 def _run(tool, args, cwd, pythonpath, output):
-    import torch
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     file = os.open(output, os.O_WRONLY | os.O_APPEND)

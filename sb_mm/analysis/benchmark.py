@@ -266,6 +266,7 @@ def _copy_weights(first, name, model):
 def _replay(run):
     """A function that replays what ``run`` does on the GPU."""
     stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(3):
             run()
@@ -273,7 +274,11 @@ def _replay(run):
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         run()
-    return graph.replay
+
+    def replay(keep=run):  # what the graph reads belongs to run
+        graph.replay()
+
+    return replay
 
 
 def _samples(cfg, batch_size, size):
