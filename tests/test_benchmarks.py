@@ -44,8 +44,8 @@ def test_short(checkout):
     (tables / 'breakdown/values.csv').write_text(
         'config,seed,group,metric,value,over_images\n'
         'r20_cifar10,7,all,top-1,0.25,\n')
-    result = benchmarks(checkout, 'cifar10', SHORT='1', JOBS='2',
-                        TABLES='tables')
+    short = dict(SHORT='1', JOBS='2', TABLES='tables')
+    result = benchmarks(checkout, 'cifar10', **short)
     assert not result.returncode, result.stdout
     assert not list(checkout.glob('docs/*/*'))
     for table in ('runs.csv', 'breakdown/values.csv'):
@@ -54,6 +54,18 @@ def test_short(checkout):
     assert 'r20_cifar10,7,' in rows
     assert (tables / 'cost_top_1.png').is_file()
     assert 'sb_r20_cifar10' in (checkout / 'tables/table.md').read_text()
+
+    # elsewhere, where the tables are all that is there of them
+    shutil.rmtree(checkout / 'work_dirs')
+    runs = (tables / 'runs.csv').read_text()
+    result = benchmarks(checkout, 'cifar10', **short)
+    assert not result.returncode, result.stdout
+    assert not (checkout / 'work_dirs').exists()
+    assert (tables / 'runs.csv').read_text() == runs
+    # but not with other settings
+    result = benchmarks(checkout, 'cifar10', **short,
+                        OPTIONS='train_dataloader.dataset.data_root=nowhere')
+    assert result.returncode and result.stdout.count('failed, see') == 2
 
 
 def test_what_is_missing(checkout):

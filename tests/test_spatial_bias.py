@@ -9,7 +9,7 @@ from torch import nn
 from sb_mm.checkpoints import from_authors
 from sb_mm.models import SpatialBias
 from sb_mm.models.mmdet_resnet import SBBottleneck
-from sb_mm.models.pooling import adaptive_avg_pool
+from sb_mm.models.pooling import pool_by_matrices
 
 AUTHORS_BLOCKS = (
     Path(__file__).resolve().parents[2] / 'shared/reference/sb_blocks.pt')
@@ -26,6 +26,14 @@ def reference(layer, x, size):
     return layer.norm(x)
 
 
+@pytest.fixture(params=[False, True], ids=['', 'deterministic'])
+def deterministic(request):
+    torch.use_deterministic_algorithms(request.param)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.usefixtures('deterministic')
 @pytest.mark.parametrize('cfg', [
     dict(),
     dict(num_maps=1, kernel_size=1, pool_size=1),
@@ -59,7 +67,7 @@ def test_pools_like_adaptive_avg_pool2d(dtype):
         for size in (1, 2, 5, 9, 10, 11, 20, 33, 64, 199, 334):
             x = torch.rand(2, 3, size, 7, dtype=dtype)
             torch.testing.assert_close(
-                adaptive_avg_pool(x, k), F.adaptive_avg_pool2d(x, k),
+                pool_by_matrices(x, k), F.adaptive_avg_pool2d(x, k),
                 **tolerance)
 
 

@@ -37,13 +37,13 @@ for name; do
     if [ "${SHORT:-}" ]; then
         out+=_short options+=("${short[@]}") rows=() seeds=(0) pair_seeds=(0)
     fi
-    flags=(--jobs "${JOBS:-1}" --test --baseline $plain --work-dir "$out"
-        ${options[@]:+--cfg-options "${options[@]}"})
+    tables=$out keep=()
+    [ -z "${TABLES:-}" ] || tables=$TABLES/$name keep=(--keep)
+    flags=(--jobs "${JOBS:-1}" --test --baseline $plain --work-dir "$out" --out "$tables"
+        "${keep[@]}" ${options[@]:+--cfg-options "${options[@]}"})
     python tools/run_matrix.py "${pair[@]}" --seeds ${pair_seeds[@]} "${flags[@]}"
     [ ${#rows[@]} = 0 ] ||
         python tools/run_matrix.py "${rows[@]}" --seeds ${seeds[@]} "${flags[@]}"
-    tables=$out keep=()
-    [ -z "${TABLES:-}" ] || tables=$TABLES/$name keep=(--keep)
     networks=($(printf '%s\n' "${pair[@]}" "${rows[@]}" | awk 'NF && !there[$0]++'))
     for config in "${networks[@]}"; do
         grep -qs "\"$(basename $config .py)\"" "$tables/speed/results.json" || {
@@ -52,7 +52,9 @@ for name; do
         }
     done
 
-    runs=($(dirname "$out"/*/seed_*/predictions* | uniq))
+    runs=("$out"/*/seed_*/predictions*)
+    [ -e "$runs" ] || continue  # the tables had everything
+    runs=($(dirname "${runs[@]}" | uniq))
     python tools/compare.py "${runs[@]}" --baseline $plain "${keep[@]}" \
         --speed "$tables/speed/results.json" --out "$tables"
     python tools/breakdown.py "${runs[@]}" --baseline $plain "${keep[@]}" "${groups[@]}" \

@@ -37,6 +37,11 @@ def parse_args():
         help='folder for the table (default: that of the runs)')
     parser.add_argument(
         '--baseline', help='config to compare with (default: the first)')
+    parser.add_argument(
+        '--keep',
+        action='store_true',
+        help='the runs with the same settings in the runs.csv of --out are '
+        'finished too, and count')
     return parser.parse_args()
 
 

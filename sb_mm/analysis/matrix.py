@@ -2,15 +2,18 @@
 import os
 import subprocess
 import sys
+from argparse import ArgumentParser
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import List, Optional, Sequence, Union
 
+from mmengine.config import Config, DictAction
 from rich.progress import track
 
 from ..main import TOOLS
 from .compare import compare
-from .work_dirs import Run
+from .kept_runs import read_runs
+from .work_dirs import Experiment, Run
 
 
 def run_matrix(configs: Sequence[str],
@@ -21,7 +24,8 @@ def run_matrix(configs: Sequence[str],
                test: bool = False,
                cfg_options: Sequence[str] = (),
                out: Optional[str] = None,
-               baseline: Optional[str] = None) -> List[dict]:
+               baseline: Optional[str] = None,
+               keep: bool = False) -> List[dict]:
     """Train every config with every seed by ``tools/train.py``.
 
     What is finished is skipped and what is not is resumed, so an interrupted
@@ -43,6 +47,9 @@ def run_matrix(configs: Sequence[str],
             the runs.
         baseline (str, optional): Config to compare with. Defaults to None,
             the first.
+        keep (bool): Whether the runs with the same settings that ``out`` has
+            in its ``runs.csv`` are finished too, with and without a work dir.
+            Defaults to False.
 
     Returns:
         list[dict]: The rows of :func:`compare`, and one for each run that
@@ -58,8 +65,15 @@ def run_matrix(configs: Sequence[str],
     if len({Path(config).stem for config in configs}) < len(configs):
         raise ValueError('two configs have the same name: their work dirs '
                          'would be the same')
+    folder = str(out or work_dir)
     runs = [(config, seed, Path(work_dir, Path(config).stem, f'seed_{seed}'))
             for seed in seeds for config in configs]
+    if keep:
+        kept = {(run.name, run.seed, run.digests)
+                for run in read_runs(folder) if run.tested or not test}
+        digests = {config: _digests(config, cfg_options) for config in configs}
+        runs = [(config, seed, path) for config, seed, path in runs
+                if (Path(config).stem, seed, digests[config]) not in kept]
     threads = str(max(1, len(os.sched_getaffinity(0)) // jobs))
     done, failed = [], []
 
@@ -102,8 +116,19 @@ def run_matrix(configs: Sequence[str],
                     'seeds': path.name.removeprefix('seed_'),
                     'status': f'failed, see {path}/output.txt'
                 })
-    rows = compare(done, str(out or work_dir), baseline) if done else []
+    rows = []
+    if done or keep and read_runs(folder):
+        rows = compare(done, folder, baseline, keep=keep)
     return rows + failed
+
+
+def _digests(config, cfg_options):
+    """tuple[str, str]: ``Run.digests`` of a run of this config."""
+    parser = ArgumentParser()
+    parser.add_argument('options', nargs='*', action=DictAction, default={})
+    cfg = Config.fromfile(config)
+    cfg.merge_from_dict(parser.parse_args(cfg_options).options)
+    return Experiment(cfg).digests
 
 
 def _finished(path):

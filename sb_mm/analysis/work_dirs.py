@@ -37,8 +37,58 @@ BACKBONE = 'model.backbone.'
 _OUT = ('outfile_prefix', 'output_dir')
 
 
+class Experiment:
+    """What a config says of an experiment.
+
+    Args:
+        cfg (Config): The config.
+    """
+
+    def __init__(self, cfg):
+        self.cfg = cfg
+
+    @property
+    def experiment(self):
+        """dict: The config without what ``tools/test.py`` adds to it before
+        the runner writes it to the work dir anew: its hook, and where
+        predictions go."""
+        cfg = self.cfg.to_dict()
+        cfg['custom_hooks'] = [
+            hook for hook in cfg.get('custom_hooks') or ()
+            if hook['type'] != 'LoadedWeightsHook'
+        ]
+        evaluators = cfg.get('test_evaluator')
+        if isinstance(evaluators, dict):
+            evaluators = [evaluators]
+        evaluators = [
+            {key: value for key, value in each.items() if key not in _OUT}
+            for each in evaluators or () if 'out_file_path' not in each
+        ]
+        cfg['test_evaluator'] = (
+            evaluators[0] if len(evaluators) == 1 else evaluators)
+        return cfg
+
+    def settings(self):
+        """dict: All settings that make the experiment, flat."""
+        return {
+            key: value
+            for key, value in _flatten(self.experiment).items()
+            if key.split('.')[0] not in _PER_RUN
+        }
+
+    @property
+    def digests(self):
+        """tuple[str, str]: What tells the settings of the backbone, and all
+        others, from those of another run."""
+        parts = [[], []]
+        for item in sorted(self.settings().items()):
+            parts[not item[0].startswith(BACKBONE)].append(item)
+        return tuple(sha256(repr(part).encode()).hexdigest()[:8]
+                     for part in parts)
+
+
 @dataclass
-class Run:
+class Run(Experiment):
     """One run, read from its work dir.
 
     Args:
@@ -155,45 +205,6 @@ class Run:
         return [name for name in METRICS.values() if name in self.last
                 ] or [name for name, value in self.last.items()
                       if isinstance(value, (int, float))]
-
-    @property
-    def experiment(self):
-        """dict: The config without what ``tools/test.py`` adds to it before
-        the runner writes it to the work dir anew: its hook, and where
-        predictions go."""
-        cfg = self.cfg.to_dict()
-        cfg['custom_hooks'] = [
-            hook for hook in cfg.get('custom_hooks') or ()
-            if hook['type'] != 'LoadedWeightsHook'
-        ]
-        evaluators = cfg.get('test_evaluator')
-        if isinstance(evaluators, dict):
-            evaluators = [evaluators]
-        evaluators = [
-            {key: value for key, value in each.items() if key not in _OUT}
-            for each in evaluators or () if 'out_file_path' not in each
-        ]
-        cfg['test_evaluator'] = (
-            evaluators[0] if len(evaluators) == 1 else evaluators)
-        return cfg
-
-    def settings(self):
-        """dict: All settings that make the experiment, flat."""
-        return {
-            key: value
-            for key, value in _flatten(self.experiment).items()
-            if key.split('.')[0] not in _PER_RUN
-        }
-
-    @property
-    def digests(self):
-        """tuple[str, str]: What tells the settings of the backbone, and all
-        others, from those of another run."""
-        parts = [[], []]
-        for item in sorted(self.settings().items()):
-            parts[not item[0].startswith(BACKBONE)].append(item)
-        return tuple(sha256(repr(part).encode()).hexdigest()[:8]
-                     for part in parts)
 
     def count_complexity(self, shape=None):
         """tuple[int, int, tuple[int, int]]: Parameters, multiply-adds and the

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..models.pooling import adaptive_avg_pool
+from ..models.pooling import pool_by_matrices
 from .checks import InputError
 from .model import build_model, load_weights
 
@@ -145,7 +145,7 @@ class _Pool(nn.Module):
         self.size = size
 
     def forward(self, x):
-        return adaptive_avg_pool(x, self.size)
+        return pool_by_matrices(x, self.size)
 
 
 def _pool_by_products(model):

@@ -1,12 +1,33 @@
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+# PyTorch 2.1 cannot be asked
+_is_compiling = getattr(torch.compiler, 'is_compiling', lambda: True)
 
 
 def adaptive_avg_pool(x: Tensor, size: int) -> Tensor:
-    """``adaptive_avg_pool2d`` to a square, as a product with two matrices.
+    """``adaptive_avg_pool2d`` to a square.
 
-    Unlike that one it has a deterministic backward on CUDA, is exported to
-    ONNX for any size, and compiles once for all sizes.
+    Where it has to be deterministic, which that operator is not on CUDA, and
+    where it is traced, exported or compiled, once for all sizes, it is a product
+    with two matrices.
+
+    Args:
+        x (Tensor): Shape (N, C, H, W).
+        size (int): Height and width of the result, k.
+
+    Returns:
+        Tensor: Shape (N, C, k, k).
+    """
+    recorded = torch.jit.is_tracing() or _is_compiling()
+    if recorded or torch.are_deterministic_algorithms_enabled():
+        return pool_by_matrices(x, size)
+    return F.adaptive_avg_pool2d(x, size)
+
+
+def pool_by_matrices(x: Tensor, size: int) -> Tensor:
+    """:func:`adaptive_avg_pool` as a product with two matrices.
 
     Args:
         x (Tensor): Shape (N, C, H, W).
