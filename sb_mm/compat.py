@@ -2,7 +2,7 @@
 
 setup.py and tools/bootstrap.py take them from here.
 """
-from importlib import import_module
+from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -69,6 +69,14 @@ def _out_of_range():
     return problems
 
 
+def has_transformers_5():
+    """bool: Whether transformers 5 or newer is installed."""
+    try:
+        return int(metadata.version('transformers').partition('.')[0]) >= 5
+    except metadata.PackageNotFoundError:
+        return False
+
+
 def inherit_by_scope():
     """Let configs inherit from ``sb_mm::…``, and from ``mmseg::…`` under
     ``onedl-mmsegmentation``.
@@ -78,8 +86,6 @@ def inherit_by_scope():
     looks for a distribution of the name ``mmsegmentation``; where there is
     none, send it to the package instead.
     """
-    from importlib import metadata
-
     from mmengine.config import Config
     from mmengine.config.utils import MODULE2PACKAGE
     get_cfg_path = Config._get_cfg_path

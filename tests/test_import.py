@@ -52,6 +52,18 @@ def test_version_out_of_range_is_named(tmp_path):
             in result.stdout.splitlines()[-1])
 
 
+def test_transformers_that_mmpretrain_does_not_know(tmp_path):
+    (tmp_path / 'transformers').mkdir()
+    (tmp_path / 'transformers/__init__.py').touch()
+    info = tmp_path / 'transformers-5.0.0.dist-info'
+    info.mkdir()
+    (info / 'METADATA').write_text('Metadata-Version: 2.1\n'
+                                   'Name: transformers\nVersion: 5.0.0\n')
+    result = run(sys.executable, path=[tmp_path])
+    assert result.returncode
+    assert 'needs transformers<5' in result.stdout.splitlines()[-1]
+
+
 def test_brings_the_models_and_nothing_heavy():
     """What the data set, the analysis and the pictures need stays out, where
     no toolbox brings it along."""
