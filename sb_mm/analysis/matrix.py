@@ -68,12 +68,13 @@ def run_matrix(configs: Sequence[str],
     folder = str(out or work_dir)
     runs = [(config, seed, Path(work_dir, Path(config).stem, f'seed_{seed}'))
             for seed in seeds for config in configs]
-    if keep:
-        kept = {(run.name, run.seed, run.digests)
-                for run in read_runs(folder) if run.tested or not test}
+    kept = read_runs(folder) if keep else []
+    if kept:
+        there = {(run.name, run.seed, run.digests)
+                 for run in kept if run.tested or not test}
         digests = {config: _digests(config, cfg_options) for config in configs}
         runs = [(config, seed, path) for config, seed, path in runs
-                if (Path(config).stem, seed, digests[config]) not in kept]
+                if (Path(config).stem, seed, digests[config]) not in there]
     threads = str(max(1, len(os.sched_getaffinity(0)) // jobs))
     done, failed = [], []
 
@@ -117,7 +118,7 @@ def run_matrix(configs: Sequence[str],
                     'status': f'failed, see {path}/output.txt'
                 })
     rows = []
-    if done or keep and read_runs(folder):
+    if done or kept:
         rows = compare(done, folder, baseline, keep=keep)
     return rows + failed
 
