@@ -15,9 +15,9 @@ pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason='needs a GPU')
 
 
-def build(type='SBResNet', **kwargs):
+def build(type='SBResNet'):
     net = MODELS.build(
-        dict(type=type, depth=50, base_channels=16, stem_channels=16, **kwargs))
+        dict(type=type, depth=50, base_channels=16, stem_channels=16))
     net.init_weights()
     return randomize(net)
 
