@@ -43,7 +43,7 @@ def blocks():
                 id=f'{document.relative_to(ROOT)}-{found.start()}')
 
 
-@pytest.mark.parametrize('document, language, text, mark', blocks())
+@pytest.mark.parametrize('document, language, text, mark', list(blocks()))
 def test_block(document, language, text, mark, run_tool, monkeypatch):
     if language == 'python':
         if 'model = dict' in text:
