@@ -29,7 +29,10 @@ def test_verdict():
     assert verdict(1, 1.1) == 'level' and verdict(1, None) == ''
     assert verdict(1, .9, less=True) == 'behind'
     assert less_is_better('val/loss') and less_is_better('MAE')
+    assert less_is_better('PixelError') and less_is_better('loss_cls')
     assert not less_is_better('mIoU') and not less_is_better('box AP')
+    assert not less_is_better('IoU.terrain')  # t-err-ain
+    assert not less_is_better('confidence')  # con-fid-ence
 
 
 def test_one_seed_has_no_interval():

@@ -3,8 +3,9 @@ import re
 from math import ceil, sqrt
 from statistics import mean, stdev
 
-#: Metrics of which less is better; of all others more is.
-_LESS = re.compile(r'loss|err|mae|mse|nll|fid|distance', re.I)
+#: Metrics of which less is better; of all others more is, such as IoU.terrain.
+_LESS = re.compile(
+    r'(?i:loss(?:es)?|err(?:ors?)?|mae|mse|nll|fid|distances?)(?![a-z])')
 
 
 def less_is_better(metric):
