@@ -84,7 +84,7 @@ def draw_costs(values, baseline, costs, metric, path):
         metric (str): Name of the metric.
         path (Path): File of the picture.
     """
-    figure, (axes, ) = subplots(1, len(costs), (5 * len(costs), 4))
+    figure, (axes, ) = subplots(1, len(costs), (5 * len(costs), 4.6))
     for axis, (label, cost) in zip(axes, costs.items()):
         points = []
         for i, (name, (value, half)) in enumerate(
@@ -101,5 +101,6 @@ def draw_costs(values, baseline, costs, metric, path):
             xlabel=label,
             ylabel=f'{metric}{UNITS.get(metric, "")}, difference by seed, 95 %')
         axis.grid(alpha=.3)
-    axes[0].legend(fontsize='small')
+    figure.legend(*axes[0].get_legend_handles_labels(),
+                  loc='outside upper center', ncols=3, fontsize='small')
     figure.savefig(path)
