@@ -2,9 +2,9 @@
 
 setup.py and tools/bootstrap.py take them from here.
 """
-from importlib import import_module, metadata
-from importlib.util import find_spec
+from importlib import metadata, util
 from pathlib import Path
+from runpy import run_path
 
 #: The configs, which an installed package has too.
 CONFIGS = Path(__file__).parent / '.mim' / 'configs'
@@ -23,7 +23,14 @@ TOOLBOXES = {
 
 def installed_toolboxes():
     """list[str]: The toolboxes found in this environment."""
-    return [name for name in TOOLBOXES if find_spec(name)]
+    return [name for name in TOOLBOXES if _find(name)]
+
+
+def _find(package):
+    """Path or None: Its folder. One without an ``__init__.py``, such as the
+    checkout of the toolbox in the current folder, is no package."""
+    spec = util.find_spec(package)
+    return Path(spec.origin).parent if spec and spec.origin else None
 
 
 def check_stack():
@@ -36,7 +43,7 @@ def check_stack():
     """
     problems = [
         f'{name} is not installed' for name in FOUNDATIONS
-        if not find_spec(name)
+        if not _find(name)
     ]
     if not installed_toolboxes():
         problems.append(f'none of {", ".join(TOOLBOXES)} is installed')
@@ -59,9 +66,11 @@ def _out_of_range():
     from mmengine.utils import digit_version
     problems = []
     for name, (_, low, high) in {**FOUNDATIONS, **TOOLBOXES}.items():
-        if find_spec(name) is None:
+        folder = _find(name)
+        if folder is None:
             continue
-        version = import_module(f'{name}.version').__version__
+        # not by an import, which fails where other packages do not fit
+        version = run_path(str(folder / 'version.py'))['__version__']
         if not digit_version(low) <= digit_version(version) < digit_version(
                 high):
             problems.append(

@@ -21,7 +21,9 @@ def run(python, code='import sb_mm', path=()):
 
 def test_bare_environment_gives_one_clear_error(tmp_path):
     venv.create(tmp_path / 'bare')
-    result = run(tmp_path / 'bare/bin/python')
+    for checkout in ('mmengine', 'mmdet'):  # of which nothing is installed
+        (tmp_path / 'checkouts' / checkout).mkdir(parents=True)
+    result = run(tmp_path / 'bare/bin/python', path=[tmp_path / 'checkouts'])
     assert result.returncode
     error = result.stdout.splitlines()[-1]
     assert error.startswith('ImportError: sb_mm: ')
@@ -54,7 +56,8 @@ def test_version_out_of_range_is_named(tmp_path):
 
 def test_transformers_that_mmpretrain_does_not_know(tmp_path):
     (tmp_path / 'transformers').mkdir()
-    (tmp_path / 'transformers/__init__.py').touch()
+    (tmp_path / 'transformers/__init__.py').write_text(  # PyTorch 2.1 asks
+        'class configuration_utils:\n    class PretrainedConfig:\n        pass')
     info = tmp_path / 'transformers-5.0.0.dist-info'
     info.mkdir()
     (info / 'METADATA').write_text('Metadata-Version: 2.1\n'
