@@ -10,6 +10,7 @@ from sb_mm.analysis.costs import paired_values, pareto_front
 from sb_mm.analysis.statistics import (bootstrap, less_is_better,
                                        paired_difference, seeds_needed,
                                        verdict)
+from sb_mm.utils.picture import network_styles
 
 
 def test_interval_is_that_of_the_paired_t_test():
@@ -121,3 +122,11 @@ def test_networks_of_other_seeds_stand_where_the_baseline_would():
     assert value == 7
     assert half == pytest.approx(stats.t.ppf(.975, 2) / 3**.5)
     assert found['bad seed alone'] == (5.5, None)
+
+
+def test_networks_look_the_same_in_all_pictures():
+    names = [f'network_{i}' for i in range(10)]
+    styles = network_styles(names)
+    assert network_styles(reversed(names)) == styles
+    for part in ('color', 'marker'):
+        assert len({style[part] for style in styles.values()}) == 10

@@ -18,7 +18,7 @@ from ..allocator import allocator, reuse_memory
 from ..apis.errors import describe
 from ..engine import to_channels_last
 from .complexity import count_flops
-from ..utils.picture import marker, subplots
+from ..utils.picture import network_styles, subplots
 from ..utils.table import write_table
 
 DTYPES = dict(
@@ -330,11 +330,12 @@ def _draw(rows, path):
         xlabel=f'images/s over those of {names[0]} (ratio)')
     axes[0].legend(loc='lower right')
     if columns == 2:
-        for i, name in enumerate(names):
+        styles = network_styles(names)
+        for name in names:
             axes[1].plot(
                 sizes,
                 [row['images/s'] for row in rows if row['config'] == name],
-                marker=marker(i), label=name)
+                label=name, **styles[name])
         axes[1].set(
             title='Speed by size', xlabel='size of the image (px)',
             ylabel='images/s (logarithmic)', yscale='log')

@@ -6,7 +6,7 @@ from typing import Dict, List, Optional, Sequence
 
 from rich.progress import track
 
-from ..utils.picture import marker, subplots
+from ..utils.picture import network_styles, subplots
 from ..utils.table import read_csv, write_csv, write_table
 from .predictions import read_predictions
 from .statistics import (bootstrap, format_difference, paired_difference,
@@ -146,6 +146,7 @@ def _draw(found, baseline, path):
         for row, difference in found if difference
     }
     names, groups = (list(dict.fromkeys(each)) for each in zip(*differences))
+    styles = network_styles([baseline, *names])
     height = .2 * len(names) + .15 * len(groups) * (1 + len(names))
     figure, ((axis, ), ) = subplots(1, 1, (7, 1.2 + height))
     for i, name in enumerate(names):
@@ -155,9 +156,10 @@ def _draw(found, baseline, path):
             [100 * value for value in middle],
             [y + shift for y in range(len(groups))],
             xerr=[100 * (value or 0) for value in half],
-            fmt=marker(i),
+            linestyle='',
             capsize=3,
-            label=name)
+            label=name,
+            **styles[name])
     axis.axvline(0, color='black', linewidth=.8)
     axis.set_yticks(range(len(groups)), groups)
     axis.invert_yaxis()

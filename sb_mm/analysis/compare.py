@@ -4,7 +4,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import List, Optional, Sequence, Tuple
 
-from ..utils.picture import marker, subplots
+from ..utils.picture import network_styles, subplots
 from ..utils.table import write_table
 from .costs import draw_costs, read_times
 from .kept_runs import read_runs, write_runs
@@ -180,9 +180,11 @@ def _draw(groups, path):
         dict.fromkeys(name for runs in groups for run in runs
                       for name in run.metric_names))
     columns = 1 + len(names)
+    styles = network_styles(runs[0].name for runs in groups)
     figure, axes = subplots(1, columns, (5 * columns, 4))
     for axis, name in zip(axes[0], ['training loss', *names]):
-        for i, runs in enumerate(groups):
+        for runs in groups:
+            style = styles[runs[0].name]
             curves = [
                 run.losses if name == 'training loss' else {
                     step: values[name]
@@ -196,11 +198,11 @@ def _draw(groups, path):
                     steps, [mean(curve[step] for curve in curves)
                             for step in steps],
                     label=runs[0].name,
-                    marker=marker(i) if len(steps) < 30 else None)
+                    markersize=6 if len(steps) < 30 else 0, **style)
                 axis.fill_between(
                     steps, *([bound(curve[step] for curve in curves)
                               for step in steps] for bound in (min, max)),
-                    alpha=.2)
+                    alpha=.2, color=style['color'])
         axis.set(title=name + UNITS.get(name, ''), xlabel='iteration')
         axis.grid(alpha=.3)
     axes[0, 0].legend(fontsize='small')

@@ -3,7 +3,7 @@ import json
 from pathlib import Path
 from statistics import mean
 
-from ..utils.picture import marker, subplots
+from ..utils.picture import network_styles, subplots
 from .statistics import less_is_better, paired_difference
 from .work_dirs import UNITS
 
@@ -84,16 +84,17 @@ def draw_costs(values, baseline, costs, metric, path):
         metric (str): Name of the metric.
         path (Path): File of the picture.
     """
+    styles = network_styles(values)
     figure, (axes, ) = subplots(1, len(costs), (5 * len(costs), 4.6))
     for axis, (label, cost) in zip(axes, costs.items()):
         points = []
-        for i, (name, (value, half)) in enumerate(
-                paired_values(values, baseline).items()):
+        for name, (value, half) in paired_values(values, baseline).items():
             if name not in cost:
                 continue
             points.append((cost[name], value))
             axis.errorbar(
-                *points[-1], half, fmt=marker(i), capsize=3, label=name)
+                *points[-1], half, linestyle='', capsize=3, label=name,
+                **styles[name])
         axis.plot(*zip(*pareto_front(points, less_is_better(metric))),
                   color='black', linewidth=.8, linestyle='dashed',
                   drawstyle='steps-post', label='Pareto front')

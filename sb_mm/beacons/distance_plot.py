@@ -2,7 +2,7 @@
 import re
 from statistics import mean, stdev
 
-from ..utils.picture import marker, subplots
+from ..utils.picture import network_styles, subplots
 
 #: Metrics that are drawn where there are any, and their titles.
 _TITLES = {
@@ -29,9 +29,10 @@ def draw_by_distance(networks, path):
     }
     if not titles:
         return
+    styles = network_styles(networks)
     figure, axes = subplots(1, len(titles), (6 * len(titles), 4))
     for axis, (metric, title) in zip(axes[0], titles.items()):
-        for i, (name, runs) in enumerate(networks.items()):
+        for name, runs in networks.items():
             values = _by_distance(runs, metric)
             centres = sorted(values)
             axis.errorbar(
@@ -39,8 +40,8 @@ def draw_by_distance(networks, path):
                 [stdev(values[x]) if len(values[x]) > 1 else 0
                  for x in centres],
                 label=name,
-                marker=marker(i),
-                capsize=2)
+                capsize=2,
+                **styles[name])
         chance = _by_distance(
             next(iter(networks.values())), metric.replace('acc', 'chance'))
         if chance and 'acc' in metric:

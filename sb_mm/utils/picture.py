@@ -1,14 +1,30 @@
 """What all our pictures have in common."""
 
+#: Colours that the colour-blind can tell apart (Petroff, arXiv:2107.02270),
+#: the greys last.
+_COLOURS = ('#3f90da', '#ffa90e', '#bd1f01', '#832db6', '#a96b59', '#e76300',
+            '#92dadd', '#b9ac70', '#94a4a2', '#717581')
+_MARKERS = 'osv^D<>Pp*'
 
-def marker(i):
-    """str: The marker of network i, so that curves differ in more than
-    colour."""
-    return 'osv^D<>Pp*'[i % 10]
+
+def network_styles(names):
+    """Colour and marker of networks, the same in all pictures of the same
+    ones.
+
+    Args:
+        names (Iterable[str]): Their names, in any order.
+
+    Returns:
+        dict[str, dict]: For each name ``color`` and ``marker``.
+    """
+    return {
+        name: dict(color=_COLOURS[i % 10], marker=_MARKERS[i % 10])
+        for i, name in enumerate(sorted(set(names)))
+    }
 
 
 def subplots(rows, columns, figsize):
-    """Figure and axes in colours that the colour-blind can tell apart.
+    """Figure and axes.
 
     Unlike those of ``pyplot`` the figure needs no window system, and is gone
     when it is let go of.
@@ -22,10 +38,11 @@ def subplots(rows, columns, figsize):
         tuple[Figure, np.ndarray]: The figure, and its axes, of shape
         (rows, columns).
     """
-    from matplotlib import style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    with style.context('tableau-colorblind10'):
-        figure = Figure(figsize, dpi=120, layout='constrained')
-        FigureCanvasAgg(figure)
-        return figure, figure.subplots(rows, columns, squeeze=False)
+    figure = Figure(figsize, dpi=120, layout='constrained')
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.set_prop_cycle(color=_COLOURS)
+    return figure, axes
