@@ -19,6 +19,12 @@ CLS_CONFIG = ROOT / 'configs/beacons/sb_r50_beacons.py'
 
 def pytest_configure(config):
     config.addinivalue_line('markers', 'slow: minutes; make test-slow')
+    config.addinivalue_line('markers', 'long: half a minute; run first')
+
+
+def pytest_collection_modifyitems(items):
+    """What takes long goes first, or a process waits for another at the end."""
+    items.sort(key=lambda item: not item.get_closest_marker('long'))
 
 
 @pytest.fixture(autouse=True, scope='session')

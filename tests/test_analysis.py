@@ -20,15 +20,24 @@ PLAIN, PLUGIN = (
 OTHER = ROOT / 'configs/probe/maskrcnn_sb_r50_beacons.py'
 
 
+@pytest.mark.long
 def test_matrix_trains_skips_and_resumes(run_tool, tiny, tmp_path):
     folder = tmp_path / 'matrix'
-    command = [
-        'run_matrix.py', PLUGIN, '--seeds', 0, 1, '--test', '--work-dir', folder,
+    options = [
         '--cfg-options', *tiny, 'train_cfg.max_iters=2',
         'train_cfg.val_interval=1', 'default_hooks.checkpoint.interval=1',
         'model.backbone.depth=50', 'model.neck.in_channels=[32,64,128,256]'
     ]
-    result = run_tool(*command)
+    whole, half = (folder / PLUGIN.stem / f'seed_{seed}' for seed in (0, 1))
+    result = run_tool('train.py', PLUGIN, '--work-dir', half, *options,
+                      'randomness.seed=1')
+    assert not result.returncode, result.stdout
+    (half / 'iter_2.pth').unlink()
+    (half / 'last_checkpoint').write_text(str(half / 'iter_1.pth'))
+    assert Run(half).status == 'unfinished: iteration 1 of 2'
+
+    command = ['run_matrix.py', PLUGIN, '--test', '--seeds', 0, 1]
+    result = run_tool(*command, '--work-dir', folder, *options)
     assert not result.returncode, result.stdout
     with open(folder / 'table.csv', newline='') as file:
         rows = list(csv.DictReader(file))
@@ -40,19 +49,22 @@ def test_matrix_trains_skips_and_resumes(run_tool, tiny, tmp_path):
         assert not row.get('differs in')
     assert (folder / 'curves.png').stat().st_size > 10_000
     assert (folder / 'table.md').read_text().count('\n') == 3
-
-    half = folder / PLUGIN.stem / 'seed_1'
     assert (half / 'predictions.segm.json').is_file()
-    (half / 'iter_2.pth').unlink()
-    (half / 'last_checkpoint').write_text(str(half / 'iter_1.pth'))
-    whole = folder / PLUGIN.stem / 'seed_0/output.txt'
-    before = whole.read_text()
-    assert Run(half).status == 'unfinished: iteration 1 of 2'
+    logs = [(run / 'output.txt').read_text() for run in (whole, half)]
+    assert 'resumed epoch: 0, iter: 1' in logs[1] and 'resumed' not in logs[0]
+    assert Run(half).status == 'finished'
+
+    result = run_tool(*command, '--work-dir', folder, *options)
+    assert not result.returncode, result.stdout
+    assert logs == [(run / 'output.txt').read_text() for run in (whole, half)]
+    # elsewhere the table is enough, but not with other settings
+    command += ['--work-dir', 'other', '--out', folder, '--keep', *options]
     result = run_tool(*command)
     assert not result.returncode, result.stdout
-    assert whole.read_text() == before
-    assert 'resumed epoch: 0, iter: 1' in (half / 'output.txt').read_text()
-    assert Run(half).status == 'finished'
+    assert not (tmp_path / 'other').exists()
+    result = run_tool(*command, 'train_dataloader.dataset.data_root=nowhere',
+                      '--seeds', 0)
+    assert result.returncode and 'failed, see' in result.stdout
 
 
 def test_compare_averages_nothing_that_differs(trained, tmp_path):

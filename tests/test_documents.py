@@ -136,6 +136,7 @@ def test_named_files_exist():
             assert (ROOT / name).exists(), f'{document.name}: {name}'
 
 
+@pytest.mark.long
 def test_notebook(tmp_path, monkeypatch):
     monkeypatch.setenv('SB_MM_ITERATIONS', '2')
     monkeypatch.setenv('PYTHONPATH', str(ROOT))

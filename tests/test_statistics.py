@@ -58,6 +58,7 @@ def test_bootstrap():
     assert high == pytest.approx(values.mean() + half, abs=.02)
 
 
+@pytest.mark.long
 def test_context_gain(run_tool, tiny_cls, tmp_path):
     options = [
         option for option in tiny_cls

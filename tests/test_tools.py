@@ -282,6 +282,7 @@ def test_two_processes_train_a_segmentor_with_sync_bn(run_tool, tiny_seg,
     assert 'mIoU' in result.stdout
 
 
+@pytest.mark.long
 def test_two_processes(run_tool, tiny, tmp_path):
     result = run_tool(
         'dist_train.sh',

@@ -34,6 +34,7 @@ def yours(tmp_path):
     return tmp_path / 'yours'
 
 
+@pytest.mark.long
 def test_detector(template, yours, beacons, run_tool, tmp_path):
     (yours / 'images').symlink_to(beacons / 'images')
     for ours, theirs in SPLITS.items():
@@ -47,6 +48,7 @@ def test_detector(template, yours, beacons, run_tool, tmp_path):
         'model.backbone.depth=18', 'model.backbone.stem_channels=8',
         'model.backbone.base_channels=8', 'model.backbone.init_cfg=None',
         'model.neck.in_channels=[8,16,32,64]', 'train_cfg.max_epochs=1',
+        'model.train_cfg.rcnn.sampler.num=16', 'model.test_cfg.rcnn.max_per_img=5',
         'model.test_cfg.rcnn.score_thr=0.0'
     ] + [
         f'{phase}_dataloader.{option}' for phase in ('train', 'val', 'test')
