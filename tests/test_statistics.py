@@ -70,6 +70,7 @@ def test_context_gain(run_tool, tiny_cls, tmp_path):
             '--json', '--work-dir', 'gain', '--budget')
     result = run_tool(*args, '60s', '--cfg-options', *options)
     assert not result.returncode, result.stdout
+    assert '4 iterations, as gain/iterations says' in result.stdout
     *rows, answer = json.loads(result.stdout[result.stdout.index('[\n {'):])
     assert [row['config'] for row in rows] == ['plain', 'sb']
     # they differ in nothing that compare.py would name

@@ -1,5 +1,6 @@
 """Does context help on this data?"""
 import re
+import shutil
 import time
 from pathlib import Path
 from typing import List, Optional, Sequence
@@ -26,10 +27,11 @@ def context_gain(config: str,
     """Train a network without and with SB on the same short schedule, from the
     same weights, and say whether the difference is more than chance.
 
-    A short run with SB tells what an iteration and an evaluation cost; all
-    runs get as many iterations as fit into the budget. The learning rate rises
-    over a twentieth of them and falls to zero along a cosine. What is there
-    already is not run again.
+    A short run with SB, beside one without if ``jobs`` go side by side, tells
+    what an iteration and an evaluation cost; all runs get as many iterations
+    as fit into the budget. The learning rate rises over a twentieth of them and
+    falls to zero along a cosine. What is there already is not run again: a
+    second call keeps the number of iterations, whatever its budget.
 
     Args:
         config (str): Config of the plain network or of the one with SB.
@@ -51,25 +53,28 @@ def context_gain(config: str,
     seconds = _seconds(budget)
     work_dir = Path(work_dir or Path('work_dirs/context_gain',
                                      Path(config).stem))
-    start = time.monotonic()
-    pilot = work_dir / 'pilot'
-    rows = run_matrix(_write_twins(config, pilot, _PILOT)[1:], seeds[:1],
-                      pilot, cfg_options=cfg_options)
-    if rows[0]['status'] != 'finished':
-        return rows
-    run = Run(pilot / 'sb' / f'seed_{seeds[0]}')
-    each = sorted(run.seconds.values())[len(run.seconds) // 2]
-    overhead = max(time.monotonic() - start - _PILOT * each, 0)
-    if (work_dir / 'iterations').is_file():  # of runs that are there
-        iterations = int((work_dir / 'iterations').read_text())
+    there = work_dir / 'iterations'
+    if there.is_file():
+        iterations = int(there.read_text())
+        print(f'{iterations} iterations, as {there} says; another budget '
+              'takes another --work-dir')
     else:
+        pilot, start = work_dir / 'pilot', time.monotonic()
+        shutil.rmtree(pilot, ignore_errors=True)  # of another budget
+        rows = run_matrix(_write_twins(config, pilot, _PILOT)[-jobs:],
+                          seeds[:1], pilot, jobs, cfg_options=cfg_options)
+        if any(row['status'] != 'finished' for row in rows):
+            return rows
+        run = Run(pilot / 'sb' / f'seed_{seeds[0]}')
+        each = sorted(run.seconds.values())[len(run.seconds) // 2]
+        overhead = max(time.monotonic() - start - _PILOT * each, 0)
         iterations = int((seconds * jobs / (2 * len(seeds)) - overhead) / each)
         if iterations < 2 * _PILOT:
             raise InputError(
                 f'--budget {budget} is too little for {2 * len(seeds)} runs: '
                 f'one takes {overhead:.0f} s and {each:.2f} s for each '
                 'iteration; take more time, fewer seeds or smaller images')
-        (work_dir / 'iterations').write_text(str(iterations))
+        there.write_text(str(iterations))
     rows = run_matrix(_write_twins(config, work_dir, iterations), seeds,
                       work_dir, jobs, cfg_options=cfg_options)
     if any(row['status'] != 'finished' for row in rows):
