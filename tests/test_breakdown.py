@@ -9,6 +9,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from sb_mm.analysis import breakdown
+from sb_mm.analysis.predictions import thirds
 from sb_mm.analysis.work_dirs import Run
 
 
@@ -79,6 +80,19 @@ def test_objects(tested, tiny, trained, beacons, tmp_path):
         assert group == (f'images with {number[part[0]]} to '
                          f'{number[part[-1]]} objects')
         assert got[group] == coco(part)[0]
+
+
+def test_thirds_of_the_images():
+    assert thirds([7, 1, 4, 4, 1, 2]) == {
+        'images with 1 to 1 objects': [1, 4],
+        'images with 2 to 4 objects': [5, 2],
+        'images with 4 to 7 objects': [3, 0]
+    }
+    assert thirds([1, 3, 1, 1, 1, 1]) == {
+        'images with 1 to 1 objects': [0, 2, 3, 4],
+        'images with 1 to 3 objects': [5, 1]
+    }
+    assert thirds([5]) == {'images with 5 to 5 objects': [0]}
 
 
 def test_labels(tested, tiny_seg, trained_seg):

@@ -157,9 +157,8 @@ class Objects:
                 zip(self.params.areaRngLbl, self.params.areaRng))[1:]:
             if ((low <= areas) & (areas < high)).any():
                 self.groups[f'{size} objects'] = size, None
-        for part in np.array_split(np.argsort(number, kind='stable'), 3):
-            low, high = number[part[0]], number[part[-1]]
-            self.groups[f'images with {low} to {high} objects'] = 'all', part
+        for name, part in thirds(number).items():
+            self.groups[name] = 'all', part
 
     def metric(self, group):
         return 'mask AP' if self.kind == 'segm' else 'box AP'
@@ -190,3 +189,21 @@ class Objects:
             part.accumulate()
         precision = part.eval['precision']
         return precision[precision > -1].mean().item()
+
+
+def thirds(number):
+    """Images in three parts by how many objects they have.
+
+    Args:
+        number (list[int]): Objects of each image.
+
+    Returns:
+        dict[str, list[int]]: The images of each part by its name; parts with
+        the same bounds are one.
+    """
+    parts: dict = {}
+    for part in np.array_split(np.argsort(number, kind='stable'), 3):
+        if len(part):  # of one image, or two
+            name = f'images with {number[part[0]]} to {number[part[-1]]} objects'
+            parts.setdefault(name, []).extend(part.tolist())
+    return parts
