@@ -229,6 +229,23 @@ def test_cifar10_runs_no_code(convert, tmp_path):
     assert not (tmp_path / 'exploded').exists()
 
 
+@pytest.mark.parametrize('damage', [
+    lambda data: b'not a picture', lambda data: b'',
+    lambda data: data[:len(data) // 2]])
+def test_damaged_pictures_are_named(convert, streets, nuclei, damage):
+    for name, folder, file in (
+            ('camvid', streets, 'val/val1.png'),
+            ('camvid', streets, 'testannot/test0.png'),
+            ('dsb2018', nuclei[0], 'image2/masks/1.png'),
+            ('dsb2018', nuclei[0], 'image5/images/image5.png')):
+        data = (folder / file).read_bytes()
+        (folder / file).write_bytes(damage(data))
+        result, _ = convert(name, folder)
+        assert result.returncode == 2
+        assert f'{file} cannot be read as an image' in result.stdout
+        (folder / file).write_bytes(data)
+
+
 def test_nothing_is_overwritten(convert, streets, tmp_path):
     (tmp_path / 'out').mkdir()
     result, _ = convert('camvid', streets)

@@ -8,7 +8,7 @@ import numpy as np
 from rich.progress import track
 
 from ..utils.contact_sheet import contact_sheet
-from .common import expected, new_folder
+from .common import expected, new_folder, read_image
 
 CLASSES = ('sky', 'building', 'pole', 'road', 'pavement', 'tree', 'sign',
            'fence', 'car', 'pedestrian', 'bicyclist')
@@ -56,8 +56,9 @@ def convert_camvid(src: str, dst: str) -> List[dict]:
     Raises:
         FileExistsError: If ``dst`` exists.
         FileNotFoundError: If a folder or a map of labels is missing.
-        ValueError: If a label is out of range, over 1 % of a map has colours
-            that are not CamVid's, or a map has another size than its image.
+        ValueError: If a picture cannot be read, a label is out of range, over
+            1 % of a map has colours that are not CamVid's, or a map has another
+            size than its image.
     """
     files = _original(Path(src)) or _segnet(Path(src))
     rows, samples = [], []
@@ -65,7 +66,7 @@ def convert_camvid(src: str, dst: str) -> List[dict]:
         for split, published in PUBLISHED.items():
             pixels = np.zeros(len(CLASSES), int)
             for i, (file, labelled) in enumerate(track(files[split], split)):
-                image, labels = mmcv.imread(file), _labels(file, labelled)
+                image, labels = read_image(file), _labels(file, labelled)
                 if image.shape[:2] != labels.shape:
                     raise ValueError(
                         f'{file} is {image.shape[1]}×{image.shape[0]}, its '
@@ -133,7 +134,7 @@ def _split(name):
 def _labels(file, path):
     if not path.is_file():
         raise FileNotFoundError(f'{path}, the labels of {file}, is not there')
-    labels = mmcv.imread(path, 'unchanged')
+    labels = read_image(path, 'unchanged')
     if path.stem.endswith('_L'):
         found = labels.astype(int) @ (1, 256, 65536)  # BGR
         labels = np.full(found.shape, 255, 'uint8')

@@ -10,7 +10,7 @@ from mmengine.utils import scandir
 from rich.progress import track
 
 from ..utils.contact_sheet import contact_sheet
-from .common import expected, new_folder
+from .common import expected, new_folder, read_image
 
 CLASSES = ('airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog',
            'horse', 'ship', 'truck')
@@ -35,7 +35,8 @@ def convert_cifar10(src: str, dst: str) -> List[dict]:
 
     Raises:
         FileExistsError: If ``dst`` exists.
-        ValueError: If ``src`` has neither layout, or a picture is not 32×32.
+        ValueError: If ``src`` has neither layout, or a picture cannot be read or
+            is not 32×32.
     """
     src = Path(src)
     if (src / 'test_batch').is_file():
@@ -81,10 +82,7 @@ def _from_folders(src, split):
         for file in track(
                 sorted(scandir(folder, ('.png', '.jpg', '.jpeg'))),
                 f'{split}, {name}'):
-            image = mmcv.imread(folder / file)
-            if image is None:
-                raise ValueError(f'{folder / file} cannot be read')
-            yield name, image, folder / file
+            yield name, read_image(folder / file), folder / file
 
 
 def _from_batches(src, split):

@@ -4,6 +4,9 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+import mmcv
+from PIL import Image
+
 
 @contextmanager
 def new_folder(path):
@@ -27,6 +30,28 @@ def new_folder(path):
         part.mkdir()
         yield part
         shutil.move(part, path)
+
+
+def read_image(path, flag='color'):
+    """Read an image as :func:`mmcv.imread` does.
+
+    Args:
+        path (Path): Its file.
+        flag (str): 'color', 'grayscale' or 'unchanged'. Defaults to 'color'.
+
+    Returns:
+        np.ndarray: Shape (H, W, 3), BGR, or (H, W).
+
+    Raises:
+        ValueError: If it cannot be read.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()  # OpenCV is content with a part of it
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(
+            f'{path} cannot be read as an image ({error})') from error
+    return mmcv.imread(path, flag)
 
 
 def expected(found, published):

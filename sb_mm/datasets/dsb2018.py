@@ -10,7 +10,7 @@ from pycocotools import mask as mask_utils
 from rich.progress import track
 
 from ..utils.contact_sheet import contact_sheet
-from .common import expected, new_folder
+from .common import expected, new_folder, read_image
 
 SPLITS = dict(train=.7, val=.15, test=.15)
 PUBLISHED = 664  # images of the repaired stage1_train
@@ -36,7 +36,8 @@ def convert_dsb2018(src: str, dst: str) -> List[dict]:
     Raises:
         FileExistsError: If ``dst`` exists.
         FileNotFoundError: If ``src`` has no images.
-        ValueError: If a mask has another size than its image.
+        ValueError: If a picture cannot be read, or a mask has another size than
+            its image.
     """
     src = Path(src)
     src = src / 'stage1_train' if (src / 'stage1_train').is_dir() else src
@@ -47,7 +48,7 @@ def convert_dsb2018(src: str, dst: str) -> List[dict]:
     with new_folder(dst) as folder:
         kinds, found, samples, seen = {}, {}, [], set()
         for file in track(files, 'Converting'):
-            image = mmcv.imread(file)
+            image = read_image(file)
             kind = 'bright' if np.median(image) > 100 else 'dark'
             kinds.setdefault(kind, []).append(file.stem)
             masks, faults = _masks(file.parents[1] / 'masks', image.shape[:2])
@@ -73,7 +74,7 @@ def _masks(folder, shape):
     masks, faults = [], dict(empty=0, overlapping=0)
     taken = np.zeros(shape, bool)
     for path in sorted(folder.glob('*.png')):
-        mask = mmcv.imread(path, 'grayscale') > 127
+        mask = read_image(path, 'grayscale') > 127
         if mask.shape != shape:
             raise ValueError(f'{path} is {mask.shape[1]}×{mask.shape[0]}, its '
                              f'image is {shape[1]}×{shape[0]}')
