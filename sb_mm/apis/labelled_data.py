@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 from mmengine.fileio import load
-from PIL import Image
 from pycocotools import mask as mask_utils
 from torchvision.datasets.folder import IMG_EXTENSIONS
+
+from ..utils.picture import open_whole
 
 
 class Coco:
@@ -95,7 +96,7 @@ class Coco:
             path (Path): Its file.
         """
         given = self.files[path]
-        width, height = _open(path).size
+        width, height = open_whole(path).size
         if (width, height) != (given['width'], given['height']):
             yield ('size that is not the one written', f'{path} is {width}×'
                    f'{height}, written is {given["width"]}×{given["height"]}')
@@ -139,10 +140,10 @@ class Maps:
     def read(self, path):
         """Yield what is wrong with an image and its map once they are
         read."""
-        image, labels = _open(path), self.files[path]
+        image, labels = open_whole(path), self.files[path]
         if not labels.is_file():
             return
-        found = np.asarray(_open(labels))
+        found = np.asarray(open_whole(labels))
         if found.ndim != 2:
             yield ('map of labels that has colours',
                    f'{labels} has {found.shape[2]} channels, one is wanted')
@@ -196,7 +197,7 @@ class Folders:
 
     def read(self, path):
         """Yield nothing: an image that can be read is good."""
-        _open(path)
+        open_whole(path)
         return ()
 
 
@@ -219,12 +220,6 @@ class Unknown:
         """Yield that nothing was checked."""
         yield ('data that are not checked', f'{self.name}: only local files '
                "in COCO's format, maps of labels and folders of classes are")
-
-
-def _open(path):
-    image = Image.open(path)
-    image.load()  # all of it, which OpenCV does not insist on
-    return image
 
 
 def without_annotation(datasets):

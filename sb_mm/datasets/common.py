@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import mmcv
-from PIL import Image
+
+from ..utils.picture import open_whole
 
 
 @contextmanager
@@ -46,8 +47,7 @@ def read_image(path, flag='color'):
         ValueError: If it cannot be read.
     """
     try:
-        with Image.open(path) as image:
-            image.load()  # OpenCV is content with a part of it
+        open_whole(path)
     except (OSError, SyntaxError, ValueError) as error:
         raise ValueError(
             f'{path} cannot be read as an image ({error})') from error

@@ -1,10 +1,29 @@
 """What all our pictures have in common."""
+from PIL import Image
 
 #: Colours that the colour-blind can tell apart (Petroff, arXiv:2107.02270),
 #: the greys last.
 _COLOURS = ('#3f90da', '#ffa90e', '#bd1f01', '#832db6', '#a96b59', '#e76300',
             '#92dadd', '#b9ac70', '#94a4a2', '#717581')
 _MARKERS = 'osv^D<>Pp*'
+
+
+def open_whole(path):
+    """Open an image with Pillow, and read all of it: OpenCV is content with a
+    part.
+
+    Args:
+        path (str or Path): Its file.
+
+    Returns:
+        Image: The image.
+
+    Raises:
+        OSError, SyntaxError or ValueError: If it cannot be read, by its format.
+    """
+    image = Image.open(path)
+    image.load()
+    return image
 
 
 def network_styles(names):
