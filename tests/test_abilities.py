@@ -181,11 +181,13 @@ def test_compile_of_inference_for_all_sizes(block):
             assert_close([compiled(x)], [block(x)])
 
 
-def test_compile_of_training_for_all_sizes(block):
+def test_compile_of_training(block):
+    """PyTorch compiles a backward pass for each size, also the plain one's,
+    which takes long: one odd size, and that of one position."""
     torch.compiler.reset()
     block.train()
     compiled = torch.compile(block, dynamic=True, fullgraph=True)
-    for size in SIZES:
+    for size in (SIZES[1], SIZES[-1]):
         x = features(*size)
         ours, theirs = (gradients(net, x) for net in (compiled, block))
         for got, want in zip(ours, theirs):
