@@ -150,7 +150,7 @@ def test_classes(tested, tiny_cls, trained_cls, tmp_path):
     assert [row.get('over seeds') for row in rows[3:]
             ] == ['ahead', 'level', 'ahead']
     # of four draws of four images none has image 2 with (3/4)^4
-    assert rows[3]['Δ over images (%)'] == '[+0.0, +75.0]'
+    assert rows[3]['Δ over images (%)'] == '[+0.0, +75.0] (seed 0)'
     assert (tmp_path / 'out/breakdown.png').stat().st_size > 10_000
     # all but one run may be gone
     again = breakdown(runs[3:], tmp_path / 'out', 'plain', keep=True)

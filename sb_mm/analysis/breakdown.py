@@ -135,8 +135,8 @@ def _row(runs, reference):
         100 * difference, None if half is None else 100 * half, 1)
     row['over seeds'] = verdict(difference, half)
     row['Δ over images (%)'] = next(
-        (each['over_images'] for each in runs.values() if each['over_images']),
-        None)
+        (f'{each["over_images"]} (seed {seed})'
+         for seed, each in runs.items() if each['over_images']), None)
     return row, (difference, half)
 
 
