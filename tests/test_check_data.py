@@ -60,6 +60,7 @@ def test_coco(faults, beacons, mine, tiny):
     anns[6]['image_id'] = 12345
     anns[7]['category_id'] = 77
     anns[9]['id'] = anns[8]['id']
+    images.append(dict(images[0]))
     images[1]['width'] = 65
     names = [image['file_name'] for image in images]
     (folder / names[2]).unlink()
@@ -77,7 +78,6 @@ def test_coco(faults, beacons, mine, tiny):
             'box outside its image': '[50, 50, 40, 4] in 64×64',
             'annotation of an unknown image': 'image_id 12345',
             'annotation of an unknown category': 'category_id 77',
-            'id that is not unique': '2 annotations',
             'size that is not the one written': 'is 64×64, written is 65×64',
             'image that is not there': names[2],
             'file that cannot be read': names[3],
@@ -86,6 +86,10 @@ def test_coco(faults, beacons, mine, tiny):
             'categories in another order': 'bring the classes of the config'
     }.items():
         assert where in kinds.pop(kind)
+    twice = [where for _, kind, where in found
+             if kind == 'id that is not unique']
+    assert twice == [f'{images[0]["id"]}, 2 images',
+                     f'{anns[8]["id"]}, 2 annotations']
     masks = [where for _, kind, where in found
              if kind == 'mask that is not valid']
     for reason in ('polygon of 4 numbers', 'polygon outside its image',
@@ -93,10 +97,48 @@ def test_coco(faults, beacons, mine, tiny):
         assert sum(reason in where for where in masks) == 1
     # and those of the image whose size was changed
     assert sum('image is [64, 65]' not in where for where in masks) == 4
-    kinds.pop('mask that is not valid')
+    kinds.pop('mask that is not valid'), kinds.pop('id that is not unique')
     # the pipeline meets the missing image too
     kinds.pop('samples after the pipeline')
     assert all(kind.startswith('objects of ') for kind in kinds)
+
+
+@pytest.mark.parametrize('phase,kind,key,value', [
+    ('val', 'annotations', 'iscrowd', '0 for one object'),
+    ('train', 'annotations', 'area', 'pixels of the mask or of the box'),
+    ('train', 'annotations', 'segmentation', None),
+    ('train', 'images', 'width', None),
+])
+def test_keys_of_coco(faults, run_tool, beacons, mine, tiny, phase, kind, key,
+                      value):
+    """Written by hand they are often not there: the toolbox ends in a KeyError
+    that names no file, that of the evaluation after the first epochs."""
+    path = mine / f'annotations/instances_{phase}'.replace(
+        'train', 'training').replace('val', 'validation')
+    path = path.with_suffix('.json')
+    data = json.loads(path.read_text())
+    number = len(data[kind])
+    for entry in data[kind][1:]:
+        del entry[key]
+    path.write_text(json.dumps(data))
+    options = point_to(tiny, beacons, mine)
+    where = (f'{path}: {number - 1} of {number} {kind} have no {key!r}' +
+             (f' ({value})' if value else '') +
+             f', the first is {kind}[1]')
+    assert (phase, 'key that is missing', where) in faults(DEMO, options)
+    result = run_tool('train.py', DEMO, '--work-dir', 'work', '--cfg-options',
+                      *options)
+    assert result.returncode == 2
+    assert f'error: {phase}: key that is missing: {where}. ' in result.stdout
+
+
+def test_not_json(run_tool, beacons, mine, tiny):
+    path = mine / 'annotations/instances_validation.json'
+    path.write_text(path.read_text()[:1000])
+    result = run_tool('check_data.py', DEMO, '--cfg-options',
+                      *point_to(tiny, beacons, mine))
+    assert result.returncode == 2
+    assert f'error: {path} cannot be read: ' in result.stdout
 
 
 def test_training_is_refused(run_tool, beacons, mine, tiny):

@@ -9,6 +9,8 @@ import mmcv
 import numpy as np
 from mmengine.registry import DATASETS, init_default_scope
 
+from ..apis.checks import evaluators_of
+
 
 def read_predictions(run):
     """Read the predictions of a run.
@@ -134,15 +136,13 @@ class Objects:
     def __init__(self, run):
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
-        evaluators = run.cfg.test_evaluator
-        if isinstance(evaluators, dict):
-            evaluators = [evaluators]
         files = {kind: run.predictions.with_suffix(f'.{kind}.json')
                  for kind in ('segm', 'bbox')}
         self.kind = next(kind for kind in files if files[kind].is_file())
         with redirect_stdout(StringIO()):
-            truth = COCO(next(each['ann_file'] for each in evaluators
-                              if 'ann_file' in each))
+            truth = COCO(next(
+                each['ann_file'] for each in evaluators_of(run.cfg, 'test')
+                if 'ann_file' in each))
             self.coco = COCOeval(
                 truth, truth.loadRes(str(files[self.kind])), self.kind)
             self.coco.evaluate()

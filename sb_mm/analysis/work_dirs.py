@@ -8,6 +8,7 @@ from statistics import median
 
 from mmengine.config import Config
 
+from ..apis.checks import evaluators_of
 from .complexity import count_complexity
 
 #: Metrics of the evaluators, and their names in the field.
@@ -57,12 +58,9 @@ class Experiment:
             hook for hook in cfg.get('custom_hooks') or ()
             if hook['type'] != 'LoadedWeightsHook'
         ]
-        evaluators = cfg.get('test_evaluator')
-        if isinstance(evaluators, dict):
-            evaluators = [evaluators]
         evaluators = [
             {key: value for key, value in each.items() if key not in _OUT}
-            for each in evaluators or () if 'out_file_path' not in each
+            for each in evaluators_of(cfg, 'test') if 'out_file_path' not in each
         ]
         cfg['test_evaluator'] = (
             evaluators[0] if len(evaluators) == 1 else evaluators)

@@ -13,7 +13,7 @@ from rich.progress import track
 
 from ..utils.contact_sheet import contact_sheet
 from .checks import InputError, check_data as check_paths
-from .checks import datasets_of, read_config
+from .checks import datasets_of, evaluators_of, read_config
 from .errors import describe
 from .labelled_data import (Coco, Folders, Maps, Unknown,
                             without_annotation)
@@ -29,9 +29,10 @@ def check_data(config: str,
     """Check the training and validation data of a config.
 
     Every annotation has its image and the reverse; images can be read and
-    have the size that is written; boxes and masks are in their image and not
-    empty; categories are the classes of the config, in its order; labels are
-    in range; no image is in both. A contact sheet shows 16 samples after the
+    have the size that is written; no key is missing that the toolbox or the
+    evaluation reads; boxes and masks are in their image and not empty;
+    categories are the classes of the config, in its order; labels are in
+    range; no image is in both. A contact sheet shows 16 samples after the
     pipeline of training.
 
     Args:
@@ -105,21 +106,25 @@ def labelled_data(cfg, phase):
             if kind is None or dataset.get('backend_args'):
                 yield Unknown(f'{name}, {dataset["type"]}')
             else:
-                yield kind(
-                    registry.build(dict(dataset, lazy_init=True, pipeline=[])))
+                built = registry.build(
+                    dict(dataset, lazy_init=True, pipeline=[]))
+                yield Coco(built, dataset.get('pipeline') or (),
+                           evaluators_of(cfg, phase)
+                           ) if kind is Coco else kind(built)
 
 
-def check_severe(cfg):
-    """Refuse what training would pass over in silence or end in later, as far
-    as it shows without the images being read.
+def check_severe(cfg, *phases):
+    """Refuse what a run would pass over in silence or end in later, as far as
+    it shows without the images being read.
 
     Args:
-        cfg (Config): Config of a training run.
+        cfg (Config): Config of a run.
+        *phases (str): Among 'train', 'val' and 'test'.
 
     Raises:
         InputError: If there is such a fault.
     """
-    for phase in ('train', 'val'):
+    for phase in phases:
         for data in labelled_data(cfg, phase):
             faults = list(data.severe())
             if faults:
@@ -127,7 +132,8 @@ def check_severe(cfg):
                 raise InputError(
                     f'{phase}: {kind}: {where}' +
                     (f', and {len(faults) - 1} more' if faults[1:] else '') +
-                    '. tools/check_data.py names them all')
+                    ('' if phase == 'test' else
+                     '. tools/check_data.py names them all'))
 
 
 def _read(data, phase, hashes, jobs):

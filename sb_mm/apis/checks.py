@@ -103,13 +103,17 @@ def check_data(cfg, *phases):
                     cfg.get('default_scope')) as registry:
                 for name, dataset in datasets_of(loader['dataset'], name):
                     _check_dataset(name, dataset, registry)
-        evaluators = cfg.get(f'{phase}_evaluator') or []
-        if isinstance(evaluators, dict):
-            evaluators = [evaluators]
-        for evaluator in evaluators:
+        for evaluator in evaluators_of(cfg, phase):
             path = evaluator.get('ann_file')
             if path and not evaluator.get('backend_args'):
                 _check_path(path, f'{phase}_evaluator.ann_file', path)
+
+
+def evaluators_of(cfg, phase):
+    """list[dict]: Those of a phase, of which a config may name one or
+    several."""
+    evaluators = cfg.get(f'{phase}_evaluator') or []
+    return [evaluators] if isinstance(evaluators, dict) else list(evaluators)
 
 
 def datasets_of(dataset, name):

@@ -10,7 +10,7 @@ from mmengine.config import Config, ConfigDict
 
 from .check_data import check_severe
 from .checks import (InputError, check_checkpoint, check_data, check_weights,
-                     read_config)
+                     evaluators_of, read_config)
 from .signatures import accepted, check_settings
 
 
@@ -42,7 +42,7 @@ def prepare_train(args: Namespace) -> Config:
     if cfg.get('load_from'):
         check_checkpoint(cfg.load_from)
     check_data(cfg, 'train', 'val')
-    check_severe(cfg)
+    check_severe(cfg, 'train', 'val')
     check_weights(cfg.model)
     return cfg
 
@@ -78,6 +78,7 @@ def prepare_test(args: Namespace) -> Config:
     if args.out:
         _use_out(cfg, args.out, args.score_maps)
     check_data(cfg, 'test')
+    check_severe(cfg, 'test')
     return cfg
 
 
@@ -161,9 +162,7 @@ _OUT = dict(
 def _use_out(cfg, out, score_maps):
     from . import dump  # noqa: F401
     scope, suffix = cfg.get('default_scope'), Path(out).suffix
-    evaluators = cfg.test_evaluator
-    if isinstance(evaluators, dict):
-        evaluators = [evaluators]
+    evaluators = evaluators_of(cfg, 'test')
     key = None
     if suffix in ('.pkl', '.pickle'):
         metric = dict(

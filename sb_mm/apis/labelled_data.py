@@ -12,6 +12,14 @@ from pycocotools import mask as mask_utils
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from ..utils.picture import open_whole
+from .checks import InputError
+
+#: Without these an entry in COCO's format cannot be checked any further.
+_KEYS = dict(
+    images=('id', 'file_name', 'width', 'height'),
+    categories=('id', 'name'),
+    annotations=('id', 'image_id', 'category_id', 'bbox'))
+_VALUES = dict(area='pixels of the mask or of the box', iscrowd='0 for one object')
 
 
 class Coco:
@@ -19,29 +27,59 @@ class Coco:
 
     Args:
         dataset (BaseDataset): The dataset, not loaded.
+        pipeline (Sequence[dict]): What its samples go through. Defaults to ().
+        evaluators (Sequence[dict]): What evaluates it. Defaults to ().
+
+    Raises:
+        InputError: If the file is not valid JSON.
     """
     unit = 'objects'
 
-    def __init__(self, dataset):
+    def __init__(self, dataset, pipeline=(), evaluators=()):
         self.classes = dataset.metainfo.get('classes') or ()
         self.folder = Path(dataset.data_prefix.get('img', ''))
-        data = load(dataset.ann_file)
-        self.ann_file, self.data = dataset.ann_file, data
-        self.images = {image['id']: image for image in data['images']}
-        self.files = {
-            self.folder / image['file_name']: image for image in data['images']
-        }
-        self.names = {cat['id']: cat['name'] for cat in data['categories']}
+        self.ann_file = dataset.ann_file
+        # COCO's own evaluation reads the file, others what the dataset has
+        metrics = [
+            each.get('metric', ()) for each in evaluators
+            if each.get('ann_file') and not each.get('format_only')
+        ]
+        self.needs_annotations = metrics or not dataset.test_mode
+        self.evaluates_masks = any('segm' in metric for metric in metrics)
+        self.also = ['area']
+        if metrics:
+            self.also.append('iscrowd')
+        if self.evaluates_masks or any(
+                step.get('with_mask') for step in pipeline):
+            self.also.append('segmentation')
+        try:
+            data = load(self.ann_file)
+        except ValueError as error:  # of its JSON
+            raise InputError(
+                f'{self.ann_file} cannot be read: {error}') from error
+        self.data = data if isinstance(data, dict) else {}
+        images, categories, self.annotations = (
+            [entry for entry in self.data.get(kind, ())
+             if not any(_lacks(entry, key) for key in keys)]
+            for kind, keys in _KEYS.items())
+        self.images = {image['id']: image for image in images}
+        self.files = {self.folder / image['file_name']: image
+                      for image in images}
+        self.names = {cat['id']: cat['name'] for cat in categories}
 
     def counts(self):
         """Counter: Objects of each class."""
         counts = Counter({name: 0 for name in self.classes})
-        for ann in self.data['annotations']:
+        for ann in self.annotations:
             counts[self.names.get(ann['category_id'])] += 1
         return Counter({name: counts[name] for name in self.classes})
 
     def severe(self):
         """Yield what does not need the images to be read."""
+        incomplete = list(self._incomplete())
+        if incomplete:  # everything else may follow from it
+            yield from incomplete
+            return
         there = [name for name in self.names.values() if name in self.classes]
         for name in self.classes:
             if name not in there:
@@ -57,8 +95,10 @@ class Coco:
         for path in self.files:
             if not path.is_file():
                 yield 'image that is not there', str(path)
-        for ann in self.data['annotations']:
-            where = f'annotation {ann.get("id")}'
+        for ann in self.annotations:
+            where = f'annotation {ann["id"]}'
+            if _box(ann) is None:
+                yield 'box that is not 4 numbers', f'{where}, {ann["bbox"]}'
             if ann['image_id'] not in self.images:
                 yield ('annotation of an unknown image',
                        f'{where}, image_id {ann["image_id"]}')
@@ -66,19 +106,48 @@ class Coco:
                 yield ('annotation of an unknown category',
                        f'{where}, category_id {ann["category_id"]}')
 
+    def _incomplete(self):
+        """Yield what MMDetection or the evaluation looks up in vain."""
+        for kind, keys in _KEYS.items():
+            if kind not in self.data:
+                if kind == 'annotations' and not self.needs_annotations:
+                    continue
+                yield 'list that is missing', f'{self.ann_file} has no {kind!r}'
+                continue
+            entries = self.data[kind]
+            for key in (*keys, *(self.also if kind == 'annotations' else ())):
+                lacking = [
+                    i for i, entry in enumerate(entries) if _lacks(entry, key)
+                    and not (key == 'segmentation' and self._is_left_out(entry))
+                ]
+                if lacking:
+                    value = f' ({_VALUES[key]})' if key in _VALUES else ''
+                    yield ('key that is missing',
+                           f'{self.ann_file}: {len(lacking):,} of '
+                           f'{len(entries):,} {kind} have no {key!r}{value}, '
+                           f'the first is {kind}[{lacking[0]}]')
+
+    def _is_left_out(self, ann):
+        """Whether MMDetection passes an annotation over, and nothing else
+        reads its mask."""
+        _, _, w, h = _box(ann) or (0, ) * 4
+        return not self.evaluates_masks and (w < 1 or h < 1
+                                             or ann.get('area', 1) <= 0)
+
     def others(self):
         """Yield what is wrong with images and annotations apart from what
         :meth:`severe` has."""
-        ids = Counter(ann.get('id') for ann in self.data['annotations'])
-        for number, times in ids.items():
-            if times > 1:
-                yield 'id that is not unique', f'{number}, {times} annotations'
-        for ann in self.data['annotations']:
-            image = self.images.get(ann['image_id'])
-            if image is None:
+        for kind in _KEYS:
+            ids = Counter(entry.get('id') for entry in self.data.get(kind, ()))
+            for number, times in ids.items():
+                if times > 1 and number is not None:
+                    yield 'id that is not unique', f'{number}, {times} {kind}'
+        for ann in self.annotations:
+            image, box = self.images.get(ann['image_id']), _box(ann)
+            if image is None or box is None:
                 continue
-            where = f'{image["file_name"]}, annotation {ann.get("id")}'
-            x, y, w, h = ann['bbox']
+            where = f'{image["file_name"]}, annotation {ann["id"]}'
+            x, y, w, h = box
             if not (w > 0 and h > 0):
                 yield 'box that is empty', f'{where}, {ann["bbox"]}'
             elif (x < -1 or y < -1 or x + w > image['width'] + 1
@@ -237,10 +306,24 @@ def without_annotation(datasets):
                 yield 'image without an entry', str(path)
 
 
+def _lacks(entry, key):
+    return entry.get(key) in (None, [], '')
+
+
+def _box(ann):
+    """list[float] or None: x, y, width and height, if that is what it has."""
+    box = ann.get('bbox')
+    if (isinstance(box, list) and len(box) == 4
+            and all(isinstance(value, (int, float)) for value in box)):
+        return box
+
+
 def _wrong_mask(mask, image):
     """str or None: What is wrong with a mask in COCO's format."""
     height, width = image['height'], image['width']
     if isinstance(mask, dict):
+        if not {'size', 'counts'} <= mask.keys():
+            return f'RLE with {", ".join(mask)} instead of size and counts'
         if list(mask['size']) != [height, width]:
             return f'RLE of {mask["size"]}, the image is {[height, width]}'
         if isinstance(mask['counts'], list):
@@ -248,8 +331,6 @@ def _wrong_mask(mask, image):
         if not mask_utils.area(mask):
             return 'empty RLE'
     elif isinstance(mask, list):
-        if not mask:
-            return 'no polygon'
         for polygon in mask:
             points = np.asarray(polygon, float)
             if points.size < 6 or points.size % 2:
