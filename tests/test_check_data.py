@@ -3,9 +3,11 @@ import json
 import shutil
 
 import cv2
+import mmcv
 import numpy as np
 import pytest
 from conftest import CLS_CONFIG, DEMO, SEG_CONFIG
+from PIL import ExifTags, Image
 
 
 @pytest.fixture
@@ -178,6 +180,38 @@ def test_maps_of_labels(faults, beacons, mine, tiny_seg):
         assert where in kinds.pop(kind)
     kinds.pop('samples after the pipeline')  # the pipeline meets them too
     assert all(kind.startswith('pixels of ') for kind in kinds)
+
+
+def save_turned(path):
+    """64×48, and a note of the camera that it was held upright: 48×64."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.new('RGB', (64, 48)).save(path, exif=exif)
+    assert mmcv.imread(path).shape == (64, 48, 3)
+
+
+def test_turned_photographs(faults, beacons, mine, tiny, tiny_seg):
+    """They are read upright, unless the config says otherwise."""
+    for i in range(2):
+        save_turned(mine / f'images/training/{i:08d}.jpg')
+    train = mine / 'annotations/instances_training.json'
+    data = json.loads(train.read_text())
+    for image in data['images']:
+        if image['file_name'] == '00000000.jpg':
+            image.update(width=48, height=64)
+        if image['file_name'] == '00000001.jpg':
+            image.update(width=64, height=48)
+    train.write_text(json.dumps(data))
+    for i, size in enumerate(((48, 64), (64, 48))):
+        Image.new('L', size).save(mine / f'annotations/training/{i:08d}.png')
+    raw = ('train_dataloader.dataset.pipeline.0.color_type='
+           'color_ignore_orientation')
+    for config, options in ((DEMO, tiny), (SEG_CONFIG, tiny_seg)):
+        options = point_to(options, beacons, mine)
+        for more, wrong in (([], '00000001'), ([raw], '00000000')):
+            where, = (where for _, kind, where in faults(
+                config, options + more) if kind.startswith('size that is not'))
+            assert wrong in where
 
 
 def test_many_of_a_kind(faults, beacons, mine, tiny):

@@ -108,9 +108,8 @@ def labelled_data(cfg, phase):
             else:
                 built = registry.build(
                     dict(dataset, lazy_init=True, pipeline=[]))
-                yield Coco(built, dataset.get('pipeline') or (),
-                           evaluators_of(cfg, phase)
-                           ) if kind is Coco else kind(built)
+                yield kind(built, dataset.get('pipeline') or (),
+                           evaluators_of(cfg, phase))
 
 
 def check_severe(cfg, *phases):

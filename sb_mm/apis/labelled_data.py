@@ -3,11 +3,13 @@
 Each class here reads the annotations of one dataset of a config, and yields
 what is wrong as ``(kind, where)``.
 """
+import re
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from mmengine.fileio import load
+from PIL import ExifTags
 from pycocotools import mask as mask_utils
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
@@ -38,7 +40,7 @@ class Coco:
     def __init__(self, dataset, pipeline=(), evaluators=()):
         self.classes = dataset.metainfo.get('classes') or ()
         self.folder = Path(dataset.data_prefix.get('img', ''))
-        self.ann_file = dataset.ann_file
+        self.ann_file, self.pipeline = dataset.ann_file, pipeline
         # COCO's own evaluation reads the file, others what the dataset has
         metrics = [
             each.get('metric', ()) for each in evaluators
@@ -165,19 +167,25 @@ class Coco:
             path (Path): Its file.
         """
         given = self.files[path]
-        width, height = open_whole(path).size
+        width, height = _size(path, self.pipeline)
         if (width, height) != (given['width'], given['height']):
             yield ('size that is not the one written', f'{path} is {width}×'
                    f'{height}, written is {given["width"]}×{given["height"]}')
 
 
 class Maps:
-    """Maps of labels in a folder beside that of the images."""
+    """Maps of labels in a folder beside that of the images.
+
+    Args:
+        dataset (BaseDataset): The dataset, not loaded.
+        pipeline (Sequence[dict]): What its samples go through. Defaults to ().
+        evaluators (Sequence[dict]): Not used.
+    """
     unit = 'pixels'
 
-    def __init__(self, dataset):
+    def __init__(self, dataset, pipeline=(), evaluators=()):
         self.classes = dataset.metainfo.get('classes') or ()
-        self.dataset = dataset
+        self.dataset, self.pipeline = dataset, pipeline
         rows = dataset.load_data_list()
         self.files = {
             Path(row['img_path']): Path(row['seg_map_path']) for row in rows
@@ -209,7 +217,7 @@ class Maps:
     def read(self, path):
         """Yield what is wrong with an image and its map once they are
         read."""
-        image, labels = open_whole(path), self.files[path]
+        (width, height), labels = _size(path, self.pipeline), self.files[path]
         if not labels.is_file():
             return
         found = np.asarray(open_whole(labels))
@@ -217,10 +225,10 @@ class Maps:
             yield ('map of labels that has colours',
                    f'{labels} has {found.shape[2]} channels, one is wanted')
             return
-        if found.shape != (image.height, image.width):
+        if found.shape != (height, width):
             yield ('size that is not that of the image', f'{labels} is '
                    f'{found.shape[1]}×{found.shape[0]}, the image is '
-                   f'{image.width}×{image.height}')
+                   f'{width}×{height}')
         first = int(self.dataset.reduce_zero_label)
         values, numbers = np.unique(found, return_counts=True)
         for value, number in zip(values.tolist(), numbers.tolist()):
@@ -235,10 +243,16 @@ class Maps:
 
 
 class Folders:
-    """Images with one label each, by their folder or by a file."""
+    """Images with one label each, by their folder or by a file.
+
+    Args:
+        dataset (BaseDataset): The dataset, not loaded.
+        pipeline (Sequence[dict]): Not used.
+        evaluators (Sequence[dict]): Not used.
+    """
     unit = 'images'
 
-    def __init__(self, dataset):
+    def __init__(self, dataset, pipeline=(), evaluators=()):
         dataset.full_init()
         self.classes = dataset.metainfo.get('classes') or ()
         rows = [dataset.get_data_info(i) for i in range(len(dataset))]
@@ -304,6 +318,17 @@ def without_annotation(datasets):
         for path in sorted(folder.rglob('*')):
             if path.suffix.lower() in IMG_EXTENSIONS and path not in known:
                 yield 'image without an entry', str(path)
+
+
+def _size(path, pipeline):
+    """tuple[int, int]: Width and height of an image as the pipeline reads it:
+    turned as its EXIF says, if it has not been told to ignore that."""
+    image = open_whole(path)
+    turned = image.getexif().get(ExifTags.Base.Orientation, 1) > 4
+    ignored = any(
+        re.search('ignore_orientation|unchanged', step.get('color_type', ''))
+        for step in pipeline)
+    return image.size[::-1] if turned and not ignored else image.size
 
 
 def _lacks(entry, key):
