@@ -9,6 +9,9 @@ import pytest
 from conftest import CLS_CONFIG, DEMO, SEG_CONFIG
 from PIL import ExifTags, Image
 
+from sb_mm.apis.labelled_data import Coco
+from sb_mm.beacons.mmdet_dataset import BeaconsDataset
+
 
 @pytest.fixture
 def mine(beacons, tmp_path):
@@ -132,6 +135,27 @@ def test_keys_of_coco(faults, run_tool, beacons, mine, tiny, phase, kind, key,
                       *options)
     assert result.returncode == 2
     assert f'error: {phase}: key that is missing: {where}. ' in result.stdout
+
+
+def test_boxes_alone(mine):
+    """Without masks to learn or to evaluate it does not matter that there are
+    none, nor in training where the toolbox passes an object over."""
+    path = mine / 'annotations/instances_validation.json'
+    data = json.loads(path.read_text())
+    for ann in data['annotations']:
+        ann.update(segmentation=[], area=0)
+    path.write_text(json.dumps(data))
+    dataset = BeaconsDataset(
+        ann_file=str(path), data_prefix=dict(
+            img=str(mine / 'images/validation')), pipeline=[], lazy_init=True)
+    boxes = dict(ann_file=str(path), metric='bbox')
+    masks = [dict(type='LoadAnnotations', with_mask=True)]
+    for setting in (((), [boxes]), (masks, [boxes])):
+        data = Coco(dataset, *setting)
+        assert not [*data.severe(), *data.others()]
+    both = dict(ann_file=str(path), metric=['bbox', 'segm'])
+    (kind, where), = Coco(dataset, (), [both]).severe()
+    assert "have no 'segmentation'" in where
 
 
 def test_not_json(run_tool, beacons, mine, tiny):
