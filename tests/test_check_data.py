@@ -7,9 +7,11 @@ import mmcv
 import numpy as np
 import pytest
 from conftest import CLS_CONFIG, DEMO, SEG_CONFIG
+from mmpretrain.datasets import CustomDataset
 from PIL import ExifTags, Image
 
-from sb_mm.apis.labelled_data import Coco
+from sb_mm.apis.checks import InputError
+from sb_mm.apis.labelled_data import Coco, Folders
 from sb_mm.beacons.mmdet_dataset import BeaconsDataset
 
 
@@ -204,6 +206,30 @@ def test_maps_of_labels(faults, beacons, mine, tiny_seg):
         assert where in kinds.pop(kind)
     kinds.pop('samples after the pipeline')  # the pipeline meets them too
     assert all(kind.startswith('pixels of ') for kind in kinds)
+
+
+@pytest.mark.parametrize('folders,found', [
+    (('cat', 'dog'), ' has cat, dog, the config dog, cat; labels follow the'),
+    (('dog', 'fox'), ' has dog, fox, the config dog, cat; labels follow the'),
+    (('.hidden', 'cat', 'dog'),
+     ' has 3 folders (.hidden, cat, dog), the config 2 classes (dog, cat)'),
+    (('n02084071', 'n02121808'), None),
+])
+def test_folders_of_classes(tmp_path, folders, found):
+    """MMPreTrain counts them, and takes the first by name for the first class,
+    whatever the two are called."""
+    for name in folders:
+        (tmp_path / name).mkdir()
+        Image.new('RGB', (8, 8)).save(tmp_path / name / '0.jpg')
+    dataset = CustomDataset(
+        data_prefix=str(tmp_path), metainfo=dict(classes=('dog', 'cat')),
+        lazy_init=True)
+    try:
+        faults = [where for _, where in Folders(dataset).severe()]
+    except InputError as error:
+        faults = [str(error)]
+    assert len(faults) == (found is not None)
+    assert all(where.startswith(f'{tmp_path}{found}') for where in faults)
 
 
 def save_turned(path):

@@ -77,7 +77,7 @@ def test_detector(template, yours, beacons, run_tool, tmp_path):
 
 @pytest.mark.parametrize('name, classes', [
     ('upernet_sb_r50_yours.py', ('background', *CLASSES)),
-    ('sb_r50_yours.py', ('orange', 'blue'))])
+    ('sb_r50_yours.py', ('blue', 'orange'))])
 def test_others_find_their_data(template, yours, beacons, run_tool, name,
                                 classes):
     for ours, theirs in SPLITS.items():

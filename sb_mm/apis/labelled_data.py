@@ -87,12 +87,12 @@ class Coco:
             if name not in there:
                 yield ('category that is missing',
                        f'{self.ann_file} has no {name!r}; it has '
-                       f'{", ".join(map(str, list(self.names.values())[:10]))}')
+                       f'{_list(self.names.values())}')
         wanted = [name for name in self.classes if name in there]
         if there != wanted:
             yield ('categories in another order',
-                   f'{self.ann_file} has {", ".join(there[:8])}, the config '
-                   f'{", ".join(wanted[:8])}; labels follow the file, so bring '
+                   f'{self.ann_file} has {_list(there)}, the config '
+                   f'{_list(wanted)}; labels follow the file, so bring '
                    'the classes of the config into its order')
         for path in self.files:
             if not path.is_file():
@@ -249,12 +249,27 @@ class Folders:
         dataset (BaseDataset): The dataset, not loaded.
         pipeline (Sequence[dict]): Not used.
         evaluators (Sequence[dict]): Not used.
+
+    Raises:
+        InputError: If there are not as many folders as classes.
     """
     unit = 'images'
 
     def __init__(self, dataset, pipeline=(), evaluators=()):
-        dataset.full_init()
+        self.folder = dataset.img_prefix
+        try:
+            dataset.full_init()
+        except AssertionError as error:  # which names none of them
+            names = sorted(
+                path.name for path in Path(self.folder).iterdir()
+                if path.is_dir())
+            raise InputError(
+                f'{self.folder} has {len(names)} folders ({_list(names)}), '
+                f'the config {len(dataset.CLASSES)} classes '
+                f'({_list(dataset.CLASSES)})') from error
         self.classes = dataset.metainfo.get('classes') or ()
+        # none where a file has the labels
+        self.folders = tuple(getattr(dataset, 'folder_to_idx', ()))
         rows = [dataset.get_data_info(i) for i in range(len(dataset))]
         self.files = {Path(row['img_path']): row.get('gt_label') for row in rows}
 
@@ -267,7 +282,14 @@ class Folders:
         return counts
 
     def severe(self):
-        """Yield images that are not there."""
+        """Yield what does not need the images to be read."""
+        # a class may be called other than its folder, as those of ImageNet
+        if (set(self.folders) & set(self.classes)
+                and self.folders != tuple(self.classes)):
+            yield ('folders that are not the classes',
+                   f'{self.folder} has {_list(self.folders)}, the config '
+                   f'{_list(self.classes)}; labels follow the folders in the '
+                   'order of their names')
         for path in self.files:
             if not path.is_file():
                 yield 'image that is not there', str(path)
@@ -318,6 +340,11 @@ def without_annotation(datasets):
         for path in sorted(folder.rglob('*')):
             if path.suffix.lower() in IMG_EXTENSIONS and path not in known:
                 yield 'image without an entry', str(path)
+
+
+def _list(names, number=10):
+    names = list(map(str, names))
+    return ', '.join(names[:number]) + (', …' if names[number:] else '')
 
 
 def _size(path, pipeline):
