@@ -232,6 +232,18 @@ def test_folders_of_classes(tmp_path, folders, found):
     assert all(where.startswith(f'{tmp_path}{found}') for where in faults)
 
 
+def test_images_that_are_left_out(tmp_path):
+    """MMPreTrain says nothing of them."""
+    for name in ('cat/0.jpg', 'cat/1.webp', 'dog/0.JPG', '2.jpg'):
+        path = tmp_path / 'some' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new('RGB', (8, 8)).save(path)
+    folders = Folders(
+        CustomDataset(data_prefix=str(tmp_path / 'some'), lazy_init=True))
+    assert [where.partition(';')[0] for _, where in folders.others()
+            ] == [f'{tmp_path}/some/{name}' for name in ('2.jpg', 'cat/1.webp')]
+
+
 def save_turned(path):
     """64×48, and a note of the camera that it was held upright: 48×64."""
     exif = Image.Exif()

@@ -11,10 +11,10 @@ import numpy as np
 from mmengine.fileio import load
 from PIL import ExifTags
 from pycocotools import mask as mask_utils
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from ..utils.picture import open_whole
 from .checks import InputError
+from .pictures import images_in
 
 #: Without these an entry in COCO's format cannot be checked any further.
 _KEYS = dict(
@@ -270,6 +270,7 @@ class Folders:
         self.classes = dataset.metainfo.get('classes') or ()
         # none where a file has the labels
         self.folders = tuple(getattr(dataset, 'folder_to_idx', ()))
+        self.extensions = dataset.extensions
         rows = [dataset.get_data_info(i) for i in range(len(dataset))]
         self.files = {Path(row['img_path']): row.get('gt_label') for row in rows}
 
@@ -295,10 +296,15 @@ class Folders:
                 yield 'image that is not there', str(path)
 
     def others(self):
-        """Yield labels out of range."""
+        """Yield labels out of range, and images in the folders of classes that
+        are not taken."""
         for path, label in self.files.items():
             if isinstance(label, int) and not 0 <= label < len(self.classes):
                 yield 'label out of range', f'{path} has {label}'
+        for path in images_in(self.folder) if self.folders else ():
+            if path not in self.files:
+                yield ('image that is left out', f'{path}; taken are '
+                       f'{", ".join(self.extensions)} in the folder of a class')
 
     def read(self, path):
         """Yield nothing: an image that can be read is good."""
@@ -337,8 +343,8 @@ def without_annotation(datasets):
     datasets = [each for each in datasets if isinstance(each, Coco)]
     known = {path for each in datasets for path in each.files}
     for folder in dict.fromkeys(each.folder for each in datasets):
-        for path in sorted(folder.rglob('*')):
-            if path.suffix.lower() in IMG_EXTENSIONS and path not in known:
+        for path in images_in(folder):
+            if path not in known:
                 yield 'image without an entry', str(path)
 
 

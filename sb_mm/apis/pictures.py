@@ -17,6 +17,19 @@ VIDEO_EXTENSIONS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v')
 Source = Union[Path, int]
 
 
+def images_in(folder: Union[str, Path]) -> List[Path]:
+    """Find the images of a folder and of those in it.
+
+    Args:
+        folder (str or Path): The folder.
+
+    Returns:
+        list[Path]: Them, in the order of their names.
+    """
+    return sorted(path for path in Path(folder).rglob('*')
+                  if path.suffix.lower() in IMG_EXTENSIONS)
+
+
 def find_pictures(inputs: Sequence[str]) -> List[Tuple[Path, Path]]:
     """Find the files that a command is given.
 
@@ -35,9 +48,7 @@ def find_pictures(inputs: Sequence[str]) -> List[Tuple[Path, Path]]:
     for given in map(str, inputs):
         path = Path(given)
         if path.is_dir():
-            found = sorted(
-                file for file in path.rglob('*')
-                if file.suffix.lower() in IMG_EXTENSIONS)
+            found = images_in(path)
         elif path.is_file():
             found = [path]
         else:
