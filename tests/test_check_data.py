@@ -7,9 +7,11 @@ import mmcv
 import numpy as np
 import pytest
 from conftest import CLS_CONFIG, DEMO, SEG_CONFIG
+from mmengine.config import Config
 from mmpretrain.datasets import CustomDataset
 from PIL import ExifTags, Image
 
+from sb_mm.apis.check_data import labelled_data
 from sb_mm.apis.checks import InputError
 from sb_mm.apis.labelled_data import Coco, Folders
 from sb_mm.beacons.mmdet_dataset import BeaconsDataset
@@ -230,6 +232,23 @@ def test_folders_of_classes(tmp_path, folders, found):
         faults = [str(error)]
     assert len(faults) == (found is not None)
     assert all(where.startswith(f'{tmp_path}{found}') for where in faults)
+
+
+def test_classes_that_are_a_string(tmp_path):
+    """('cat') is no tuple: its letters would be the classes."""
+    (tmp_path / 'cat').mkdir()
+    Image.new('RGB', (8, 8)).save(tmp_path / 'cat/0.jpg')
+    (tmp_path / 'names.txt').write_text('cat\n')
+    dataset = dict(type='CustomDataset', data_prefix=str(tmp_path))
+    cfg = Config(dict(
+        default_scope='mmpretrain', train_dataloader=dict(dataset=dataset)))
+    for classes in (('cat', ), str(tmp_path / 'names.txt')):
+        cfg.train_dataloader.dataset.metainfo = dict(classes=classes)
+        data, = labelled_data(cfg, 'train')
+        assert tuple(data.classes) == ('cat', )
+    cfg.train_dataloader.dataset.metainfo = dict(classes=('cat'))
+    with pytest.raises(InputError, match="is the string 'cat'; a tuple of one"):
+        list(labelled_data(cfg, 'train'))
 
 
 def test_images_that_are_left_out(tmp_path):

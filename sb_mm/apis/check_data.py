@@ -89,6 +89,9 @@ def labelled_data(cfg, phase):
 
     Yields:
         Coco, Maps, Folders or Unknown: One for each dataset.
+
+    Raises:
+        InputError: If the classes of one are a string.
     """
     loader = cfg.get(f'{phase}_dataloader')
     if not loader:
@@ -108,6 +111,11 @@ def labelled_data(cfg, phase):
             else:
                 built = registry.build(
                     dict(dataset, lazy_init=True, pipeline=[]))
+                classes = built.metainfo.get('classes')
+                if isinstance(classes, str):
+                    raise InputError(
+                        f'{name}.metainfo.classes is the string {classes!r}; '
+                        f'a tuple of one class is ({classes!r}, )')
                 yield kind(built, dataset.get('pipeline') or (),
                            evaluators_of(cfg, phase))
 
