@@ -162,6 +162,31 @@ def test_boxes_alone(mine):
     assert "have no 'segmentation'" in where
 
 
+def test_images_of_the_test(faults, beacons, mine, tiny, run_tool):
+    """Of its own, it is checked too; before it is there, the others are."""
+    images, labels = mine / 'images', mine / 'annotations'
+    shutil.copytree(images / 'validation', images / 'test')
+    shutil.copy(images / 'training/00000005.jpg', images / 'test/00000001.jpg')
+    (images / 'test/00000002.jpg').write_bytes(b'new')
+    shutil.copy(labels / 'instances_validation.json', labels / 'test.json')
+    options = point_to(tiny, beacons, mine) + [
+        'test_dataloader.dataset.ann_file=annotations/test.json',
+        'test_dataloader.dataset.data_prefix.img=images/test/']
+    found = {kind: where for _, kind, where in faults(DEMO, options)
+             if not kind.startswith('objects of ')}
+    assert found['image in training and test'] == (
+        f'{images}/training/00000005.jpg and {images}/test/00000001.jpg')
+    assert 'image in validation and test' in found
+    assert 'test/00000002.jpg' in found['file that cannot be read']
+    (labels / 'test.json').unlink()
+    result = run_tool('check_data.py', DEMO, '--json', '--cfg-options',
+                      *options)
+    rows = json.loads(result.stdout[result.stdout.index('[\n {'):])
+    where, = (row['found'] for row in rows
+              if row['check'] == 'not there, and not checked')
+    assert where.startswith(f'{labels}/test.json (test_dataloader.dataset.')
+
+
 def test_not_json(run_tool, beacons, mine, tiny):
     path = mine / 'annotations/instances_validation.json'
     path.write_text(path.read_text()[:1000])

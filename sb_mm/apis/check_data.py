@@ -26,13 +26,14 @@ def check_data(config: str,
                out: Optional[str] = None,
                jobs: Optional[int] = None,
                cfg_options: Optional[dict] = None) -> List[dict]:
-    """Check the training and validation data of a config.
+    """Check the data of a config: those of training, of validation and, where
+    they are others, of the test.
 
     Every annotation has its image and the reverse; images can be read and
     have the size that is written; no key is missing that the toolbox or the
     evaluation reads; boxes and masks are in their image and not empty;
     categories are the classes of the config, in its order; labels are in
-    range; no image is in both. A contact sheet shows 16 samples after the
+    range; no image is in two of them. A contact sheet shows 16 samples after the
     pipeline of training.
 
     Args:
@@ -48,28 +49,31 @@ def check_data(config: str,
         was found to be right.
 
     Raises:
-        InputError: If a folder is missing, or a setting does not exist.
+        InputError: If a folder is missing, but for those of the test, or a
+            setting does not exist.
     """
     cfg = read_config(config, cfg_options)
     check_settings(cfg, 'train', 'val')
     check_paths(cfg, 'train', 'val')
     out = Path(out or Path('work_dirs', 'check_data', Path(config).stem))
     rows, hashes, everything = [], defaultdict(list), []
-    for phase in ('train', 'val'):
+    phases = ['train', 'val']
+    if _without_pipeline(cfg, 'test') not in (None,
+                                              _without_pipeline(cfg, 'val')):
+        try:
+            check_paths(cfg, 'test')
+            phases.append('test')
+        except InputError as error:  # there may be none yet
+            rows.append(dict(data='test', check='not there, and not checked',
+                             found=str(error).splitlines()[0], status='ok'))
+    for phase in phases:
         for data in labelled_data(cfg, phase):
             everything.append(data)
             faults = [*data.severe(), *data.others()]
             faults += _read(data, phase, hashes, jobs)
             rows += _rows(phase, data, faults)
-    try:
-        everything += labelled_data(cfg, 'test')
-    except FileNotFoundError:  # it may have none
-        pass
     rows += _shown('all', without_annotation(everything))
-    twice = [('image in training and validation', ' and '.join(
-        str(path) for _, path in same)) for same in hashes.values()
-             if len({phase for phase, _ in same}) > 1]
-    rows += _shown('both', twice)
+    rows += _shown('all', _twice(hashes))
     try:
         path = _draw_samples(cfg, out)
         rows.append(dict(data='train', check='samples after the pipeline',
@@ -78,6 +82,25 @@ def check_data(config: str,
         rows.append(dict(data='train', check='samples after the pipeline',
                          found=describe(error), status='fault'))
     return rows
+
+
+def _without_pipeline(cfg, phase):
+    """list[dict]: The datasets of a phase but for what reads their samples."""
+    loader = cfg.get(f'{phase}_dataloader')
+    return loader and [
+        {key: value for key, value in dataset.items() if key != 'pipeline'}
+        for _, dataset in datasets_of(loader['dataset'], '')
+    ]
+
+
+def _twice(hashes):
+    """Yield the images of the same bytes in several phases."""
+    names = dict(train='training', val='validation', test='test')
+    for same in hashes.values():
+        phases = list(dict.fromkeys(names[phase] for phase, _ in same))
+        if len(phases) > 1:
+            yield (f'image in {" and ".join(phases)}',
+                   ' and '.join(str(path) for _, path in same))
 
 
 def labelled_data(cfg, phase):
