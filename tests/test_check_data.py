@@ -102,10 +102,11 @@ def test_coco(faults, beacons, mine, tiny):
     masks = [where for _, kind, where in found
              if kind == 'mask that is not valid']
     for reason in ('polygon of 4 numbers', 'polygon outside its image',
-                   'polygon without an area', 'RLE of [8, 8]'):
+                   'polygon without an area', 'RLE of [8, 8]',
+                   'not [5, 5, 0, 4]', 'not [50, 50, 40, 4]'):
         assert sum(reason in where for where in masks) == 1
     # and those of the image whose size was changed
-    assert sum('image is [64, 65]' not in where for where in masks) == 4
+    assert sum('image is [64, 65]' not in where for where in masks) == 6
     kinds.pop('mask that is not valid'), kinds.pop('id that is not unique')
     # the pipeline meets the missing image too
     kinds.pop('samples after the pipeline')
@@ -146,7 +147,7 @@ def test_boxes_alone(mine):
     none, nor in training where the toolbox passes an object over."""
     path = mine / 'annotations/instances_validation.json'
     data = json.loads(path.read_text())
-    for ann in data['annotations']:
+    for ann in data['annotations'][1:]:
         ann.update(segmentation=[], area=0)
     path.write_text(json.dumps(data))
     dataset = BeaconsDataset(
@@ -156,10 +157,35 @@ def test_boxes_alone(mine):
     masks = [dict(type='LoadAnnotations', with_mask=True)]
     for setting in (((), [boxes]), (masks, [boxes])):
         data = Coco(dataset, *setting)
-        assert not [*data.severe(), *data.others()]
+        assert not list(data.severe())
+        assert {kind for kind, _ in data.others()
+                } == {'object that is passed over'}
     both = dict(ann_file=str(path), metric=['bbox', 'segm'])
     (kind, where), = Coco(dataset, (), [both]).severe()
     assert "have no 'segmentation'" in where
+
+
+@pytest.mark.parametrize('change,kind,found', [
+    (lambda x, y, w, h: [x / 64, y / 64, w / 64, h / 64],
+     'objects that are all passed over', 'x, y, width and height in pixels'),
+    (lambda x, y, w, h: [x, y, x + w, y + h], 'mask that is not valid',
+     'a box around it is '),
+    (lambda x, y, w, h: [y, x, h, w], 'mask that is not valid',
+     'a box around it is '),
+])
+def test_boxes_of_another_format(beacons, mine, change, kind, found):
+    path = mine / 'annotations/instances_validation.json'
+    data = json.loads(path.read_text())
+    for ann in data['annotations']:
+        ann['bbox'] = change(*ann['bbox'])
+    path.write_text(json.dumps(data))
+    coco = Coco(BeaconsDataset(
+        ann_file=str(path), data_root=str(beacons),
+        data_prefix=dict(img='images/validation'), pipeline=[],
+        lazy_init=True))
+    faults = [where for each, where in (*coco.severe(), *coco.others())
+              if each == kind]
+    assert faults and all(found in where for where in faults)
 
 
 def test_images_of_the_test(faults, beacons, mine, tiny, run_tool):

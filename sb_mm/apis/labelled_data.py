@@ -107,6 +107,11 @@ class Coco:
             if ann['category_id'] not in self.names:
                 yield ('annotation of an unknown category',
                        f'{where}, category_id {ann["category_id"]}')
+        if self.annotations and all(map(_is_passed_over, self.annotations)):
+            yield ('objects that are all passed over',
+                   f'{self.ann_file}: none has a pixel, such as '
+                   f'{self.annotations[0]["bbox"]}; boxes are x, y, width and '
+                   'height in pixels')
 
     def _incomplete(self):
         """Yield what MMDetection or the evaluation looks up in vain."""
@@ -120,7 +125,8 @@ class Coco:
             for key in (*keys, *(self.also if kind == 'annotations' else ())):
                 lacking = [
                     i for i, entry in enumerate(entries) if _lacks(entry, key)
-                    and not (key == 'segmentation' and self._is_left_out(entry))
+                    and not (key == 'segmentation' and _is_passed_over(entry)
+                             and not self.evaluates_masks)
                 ]
                 if lacking:
                     value = f' ({_VALUES[key]})' if key in _VALUES else ''
@@ -128,13 +134,6 @@ class Coco:
                            f'{self.ann_file}: {len(lacking):,} of '
                            f'{len(entries):,} {kind} have no {key!r}{value}, '
                            f'the first is {kind}[{lacking[0]}]')
-
-    def _is_left_out(self, ann):
-        """Whether MMDetection passes an annotation over, and nothing else
-        reads its mask."""
-        _, _, w, h = _box(ann) or (0, ) * 4
-        return not self.evaluates_masks and (w < 1 or h < 1
-                                             or ann.get('area', 1) <= 0)
 
     def others(self):
         """Yield what is wrong with images and annotations apart from what
@@ -156,7 +155,10 @@ class Coco:
                   or y + h > image['height'] + 1):
                 yield ('box outside its image', f'{where}, {ann["bbox"]} in '
                        f'{image["width"]}×{image["height"]}')
-            reason = _wrong_mask(ann.get('segmentation'), image)
+            elif _is_passed_over(ann):
+                yield ('object that is passed over', f'{where}, {ann["bbox"]}, '
+                       f'area {ann.get("area")}; it has to have a pixel')
+            reason = _wrong_mask(ann.get('segmentation'), image, box)
             if reason:
                 yield 'mask that is not valid', f'{where}, {reason}'
 
@@ -376,7 +378,14 @@ def _box(ann):
         return box
 
 
-def _wrong_mask(mask, image):
+def _is_passed_over(ann):
+    """Whether MMDetection does not take an object."""
+    _, _, w, h = _box(ann) or (0, ) * 4
+    area = ann.get('area')
+    return w < 1 or h < 1 or area is not None and area <= 0
+
+
+def _wrong_mask(mask, image, box):
     """str or None: What is wrong with a mask in COCO's format."""
     height, width = image['height'], image['width']
     if isinstance(mask, dict):
@@ -388,7 +397,9 @@ def _wrong_mask(mask, image):
             mask = mask_utils.frPyObjects(mask, height, width)
         if not mask_utils.area(mask):
             return 'empty RLE'
-    elif isinstance(mask, list):
+        left, top, w, h = mask_utils.toBbox(mask).tolist()
+    elif isinstance(mask, list) and mask:
+        corners = []
         for polygon in mask:
             points = np.asarray(polygon, float)
             if points.size < 6 or points.size % 2:
@@ -399,3 +410,14 @@ def _wrong_mask(mask, image):
             x, y = points.T
             if not abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)):
                 return 'polygon without an area'
+            corners += [points.min(0), points.max(0)]
+        left, top = np.min(corners, 0).round(2).tolist()
+        w, h = np.ptp(corners, 0).round(2).tolist()
+    else:
+        return
+    own = [left, top, w, h]
+    # of one pixel more or less, by the tool that drew it
+    ends = np.array([left, top, left + w, top + h])
+    if np.abs(ends - [*box[:2], box[0] + box[2], box[1] + box[3]]).max() > max(
+            3, .1 * max(w, h)):
+        return f'a box around it is {own}, not {box}'
