@@ -9,11 +9,12 @@ import pytest
 from conftest import CLS_CONFIG, DEMO, SEG_CONFIG
 from mmengine.config import Config
 from mmpretrain.datasets import CustomDataset
+from mmseg.datasets import BaseSegDataset
 from PIL import ExifTags, Image
 
 from sb_mm.apis.check_data import labelled_data
 from sb_mm.apis.checks import InputError
-from sb_mm.apis.labelled_data import Coco, Folders
+from sb_mm.apis.labelled_data import Coco, Folders, Maps
 from sb_mm.beacons.mmdet_dataset import BeaconsDataset
 
 
@@ -259,6 +260,26 @@ def test_maps_of_labels(faults, beacons, mine, tiny_seg):
         assert where in kinds.pop(kind)
     kinds.pop('samples after the pipeline')  # the pipeline meets them too
     assert all(kind.startswith('pixels of ') for kind in kinds)
+
+
+@pytest.mark.parametrize('reduce_zero_label,counts', [
+    (False, {'ground': 10, 'cat': 0, 'none (255)': 6}),
+    (True, {'ground': 0, 'cat': 0, 'none (255)': 16}),
+])
+def test_pixels_of_none(tmp_path, reduce_zero_label, counts):
+    """A mask of black and white has no second class."""
+    labels = np.zeros((4, 4), np.uint8)
+    labels[:2, :3] = 255
+    for name, picture in dict(images=labels, labels=labels).items():
+        (tmp_path / name).mkdir()
+        Image.fromarray(picture).save(tmp_path / name / '0.png')
+    maps = Maps(BaseSegDataset(
+        data_root=str(tmp_path), img_suffix='.png', lazy_init=True,
+        data_prefix=dict(img_path='images', seg_map_path='labels'),
+        metainfo=dict(classes=('ground', 'cat')),
+        reduce_zero_label=reduce_zero_label))
+    assert not list(maps.read(tmp_path / 'images/0.png'))
+    assert dict(maps.counts()) == counts
 
 
 @pytest.mark.parametrize('folders,found', [

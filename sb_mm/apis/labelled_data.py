@@ -193,9 +193,11 @@ class Maps:
             Path(row['img_path']): Path(row['seg_map_path']) for row in rows
         }
         self.pixels = Counter({name: 0 for name in self.classes})
+        self.none = f'none ({dataset.ignore_index})'
 
     def counts(self):
-        """Counter: Pixels of each class, of the maps that were read."""
+        """Counter: Pixels of each class, and of none if there are any, of the
+        maps that were read."""
         return self.pixels
 
     def severe(self):
@@ -237,7 +239,9 @@ class Maps:
             label = value - first
             if 0 <= label < len(self.classes):
                 self.pixels[self.classes[label]] += number
-            elif label >= 0 and value != self.dataset.ignore_index:
+            elif label < 0 or value == self.dataset.ignore_index:
+                self.pixels[self.none] += number
+            else:
                 yield ('label out of range', f'{labels} has {value} in '
                        f'{number} pixels; {first} to '
                        f'{len(self.classes) - 1 + first} and '
