@@ -1,6 +1,7 @@
 """tools/check_data.py finds each kind of fault, and no other."""
 import json
 import shutil
+from importlib import import_module
 
 import cv2
 import mmcv
@@ -8,11 +9,12 @@ import numpy as np
 import pytest
 from conftest import CLS_CONFIG, DEMO, SEG_CONFIG
 from mmengine.config import Config
+from mmengine.registry import DATASETS
 from mmpretrain.datasets import CustomDataset
 from mmseg.datasets import BaseSegDataset
 from PIL import ExifTags, Image
 
-from sb_mm.apis.check_data import labelled_data
+from sb_mm.apis.check_data import _kind, labelled_data
 from sb_mm.apis.checks import InputError
 from sb_mm.apis.labelled_data import Coco, Folders, Maps
 from sb_mm.beacons.mmdet_dataset import BeaconsDataset
@@ -304,6 +306,44 @@ def test_folders_of_classes(tmp_path, folders, found):
         faults = [str(error)]
     assert len(faults) == (found is not None)
     assert all(where.startswith(f'{tmp_path}{found}') for where in faults)
+
+
+@pytest.mark.parametrize('name,kind', [
+    ('mmdet.BeaconsDataset', Coco), ('mmdet.CityscapesDataset', Coco),
+    ('mmdet.LVISV1Dataset', None), ('mmdet.CocoPanopticDataset', None),
+    ('mmdet.VOCDataset', None), ('mmseg.ADE20KDataset', Maps),
+    ('mmseg.NYUDataset', None), ('mmpretrain.ImageNet', Folders),
+    ('mmpretrain.CIFAR10', None)
+])
+def test_kinds(name, kind):
+    """Those that read files of their own are not taken for what they inherit
+    from."""
+    import_module(f'{name.partition(".")[0]}.datasets')
+    assert _kind(DATASETS.get(name)) is kind
+
+
+def test_unlabelled(beacons, mine):
+    """Of a semi-supervised training, and of a test that is only written."""
+    path = mine / 'annotations/instances_validation.json'
+    data = json.loads(path.read_text())
+    del data['annotations']
+    path.write_text(json.dumps(data))
+    dataset = BeaconsDataset(
+        ann_file=str(path), data_root=str(beacons), lazy_init=True,
+        data_prefix=dict(img='images/validation'), pipeline=[])
+    evaluator = dict(ann_file=str(path), metric='bbox')
+    assert not list(Coco(dataset).severe())
+    assert not list(
+        Coco(dataset, (), [dict(evaluator, format_only=True)]).severe())
+    assert list(Coco(dataset, (), [evaluator]).severe())
+    maps = BaseSegDataset(
+        data_root=str(beacons), lazy_init=True, test_mode=True,
+        data_prefix=dict(img_path='images/validation'), metainfo=dict(
+            classes=('a', 'b')))
+    for evaluator in (dict(format_only=True), dict()):
+        data = Maps(maps, (), [evaluator])
+        assert len(list(data.severe())) == (0 if evaluator else 4)
+        assert not [fault for path in data.files for fault in data.read(path)]
 
 
 def test_classes_that_are_a_string(tmp_path):

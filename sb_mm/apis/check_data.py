@@ -123,12 +123,7 @@ def labelled_data(cfg, phase):
             cfg.get('default_scope')) as registry:
         for name, dataset in datasets_of(loader['dataset'],
                                          f'{phase}_dataloader.dataset'):
-            names = {base.__name__ for base in
-                     registry.get(dataset['type']).__mro__}
-            kind = (
-                Coco if 'CocoDataset' in names else
-                Maps if 'BaseSegDataset' in names else
-                Folders if 'CustomDataset' in names else None)
+            kind = _kind(registry.get(dataset['type']))
             if kind is None or dataset.get('backend_args'):
                 yield Unknown(f'{name}, {dataset["type"]}')
             else:
@@ -141,6 +136,15 @@ def labelled_data(cfg, phase):
                         f'a tuple of one class is ({classes!r}, )')
                 yield kind(built, dataset.get('pipeline') or (),
                            evaluators_of(cfg, phase))
+
+
+def _kind(cls):
+    """Coco, Maps, Folders or None: What reads the annotations of a dataset."""
+    kinds = dict(CocoDataset=Coco, BaseSegDataset=Maps, CustomDataset=Folders)
+    for base in cls.__mro__:
+        # one that reads files of its own, such as LVIS or panoptic ones
+        if {'load_data_list', 'parse_data_info'} & vars(base).keys():
+            return kinds.get(base.__name__)
 
 
 def check_severe(cfg, *phases):

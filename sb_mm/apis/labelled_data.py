@@ -46,7 +46,7 @@ class Coco:
             each.get('metric', ()) for each in evaluators
             if each.get('ann_file') and not each.get('format_only')
         ]
-        self.needs_annotations = metrics or not dataset.test_mode
+        self.is_evaluated = bool(metrics)
         self.evaluates_masks = any('segm' in metric for metric in metrics)
         self.also = ['area']
         if metrics:
@@ -117,9 +117,9 @@ class Coco:
         """Yield what MMDetection or the evaluation looks up in vain."""
         for kind, keys in _KEYS.items():
             if kind not in self.data:
-                if kind == 'annotations' and not self.needs_annotations:
-                    continue
-                yield 'list that is missing', f'{self.ann_file} has no {kind!r}'
+                if kind != 'annotations' or self.is_evaluated:
+                    yield ('list that is missing',
+                           f'{self.ann_file} has no {kind!r}')
                 continue
             entries = self.data[kind]
             for key in (*keys, *(self.also if kind == 'annotations' else ())):
@@ -181,7 +181,7 @@ class Maps:
     Args:
         dataset (BaseDataset): The dataset, not loaded.
         pipeline (Sequence[dict]): What its samples go through. Defaults to ().
-        evaluators (Sequence[dict]): Not used.
+        evaluators (Sequence[dict]): What evaluates it. Defaults to ().
     """
     unit = 'pixels'
 
@@ -189,9 +189,10 @@ class Maps:
         self.classes = dataset.metainfo.get('classes') or ()
         self.dataset, self.pipeline = dataset, pipeline
         rows = dataset.load_data_list()
-        self.files = {
-            Path(row['img_path']): Path(row['seg_map_path']) for row in rows
-        }
+        self.files = {Path(row['img_path']): row.get('seg_map_path')
+                      for row in rows}
+        self.is_evaluated = any(
+            not each.get('format_only') for each in evaluators)
         self.pixels = Counter({name: 0 for name in self.classes})
         self.none = f'none ({dataset.ignore_index})'
 
@@ -205,14 +206,18 @@ class Maps:
         for image, labels in self.files.items():
             if not image.is_file():
                 yield 'image that is not there', str(image)
-            if not labels.is_file():
+            if labels is None:
+                if self.is_evaluated or not self.dataset.test_mode:
+                    yield ('map of labels that is not there',
+                           f'that of {image}: data_prefix has no seg_map_path')
+            elif not Path(labels).is_file():
                 yield 'map of labels that is not there', f'{labels} of {image}'
 
     def others(self):
         """Yield maps without an image."""
         folder = Path(self.dataset.data_prefix.get('seg_map_path') or '.')
         if folder.is_dir() and not Path(self.dataset.ann_file or '').is_file():
-            known = set(self.files.values())
+            known = {Path(path) for path in self.files.values() if path}
             for path in sorted(
                     folder.rglob(f'*{self.dataset.seg_map_suffix}')):
                 if path not in known:
@@ -222,7 +227,7 @@ class Maps:
         """Yield what is wrong with an image and its map once they are
         read."""
         (width, height), labels = _size(path, self.pipeline), self.files[path]
-        if not labels.is_file():
+        if labels is None or not Path(labels).is_file():
             return
         found = np.asarray(open_whole(labels))
         if found.ndim != 2:
