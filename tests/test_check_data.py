@@ -247,6 +247,7 @@ def test_maps_of_labels(faults, beacons, mine, tiny_seg):
             lambda x: np.stack([x] * 3, -1))):
         path = str(labels / f'{i:08d}.png')
         cv2.imwrite(path, change(cv2.imread(path, cv2.IMREAD_UNCHANGED)))
+    (images / '00000005.jpg').rename(images / '00000005.JPG')
     (labels / '00000003.png').unlink()
     (images / '00000004.jpg').unlink()
     found = faults(SEG_CONFIG, point_to(tiny_seg, beacons, mine))
@@ -257,7 +258,9 @@ def test_maps_of_labels(faults, beacons, mine, tiny_seg):
             'is 64×32, the image is 64×64',
             'map of labels that has colours': 'has 3 channels',
             'map of labels that is not there': '00000003.png',
-            'map of labels without an image': '00000004.png'
+            'map of labels without an image': '00000005.png',
+            'image that is left out':
+            '00000005.JPG; taken are those that end in .jpg (img_suffix)'
     }.items():
         assert where in kinds.pop(kind)
     kinds.pop('samples after the pipeline')  # the pipeline meets them too

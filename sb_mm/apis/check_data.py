@@ -192,7 +192,7 @@ def _read(data, phase, hashes, jobs):
 def _rows(phase, data, faults):
     rows = _shown(phase, faults)
     rows.append(dict(data=phase, check='images', found=f'{len(data.files):,}',
-                     status='ok'))
+                     status='ok' if data.files else 'fault'))
     counts = data.counts()
     total = sum(counts.values()) or 1
     for name, number in counts.items():

@@ -194,5 +194,7 @@ def explain_empty_dataset(dataset):
     if len(found) < len(classes):
         return _missing_categories(dataset, classes)
     return (f'no images: ann_file={dataset.ann_file!r}, '
-            f'data_prefix={dict(dataset.data_prefix)}, '
+            f'data_prefix={dict(dataset.data_prefix)}, ' +
+            (f'img_suffix={dataset.img_suffix!r}, '
+             if hasattr(dataset, 'img_suffix') else '') +
             f'filter_cfg={dataset.filter_cfg}')

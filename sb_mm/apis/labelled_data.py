@@ -214,14 +214,22 @@ class Maps:
                 yield 'map of labels that is not there', f'{labels} of {image}'
 
     def others(self):
-        """Yield maps without an image."""
-        folder = Path(self.dataset.data_prefix.get('seg_map_path') or '.')
-        if folder.is_dir() and not Path(self.dataset.ann_file or '').is_file():
-            known = {Path(path) for path in self.files.values() if path}
-            for path in sorted(
-                    folder.rglob(f'*{self.dataset.seg_map_suffix}')):
-                if path not in known:
-                    yield 'map of labels without an image', str(path)
+        """Yield maps without an image, and images that are not taken."""
+        if Path(self.dataset.ann_file or '').is_file():
+            return  # it names those that are
+        images, labels = (self.dataset.data_prefix.get(key)
+                          for key in ('img_path', 'seg_map_path'))
+        known = {Path(path) for path in self.files.values() if path}
+        suffix = f'*{self.dataset.seg_map_suffix}'
+        for path in sorted(Path(labels).rglob(suffix)) if labels else ():
+            if path not in known:
+                yield 'map of labels without an image', str(path)
+        if labels and Path(labels).is_relative_to(images):
+            return  # where maps are images too
+        for path in images_in(images):
+            if path not in self.files:
+                yield ('image that is left out', f'{path}; taken are those '
+                       f'that end in {self.dataset.img_suffix} (img_suffix)')
 
     def read(self, path):
         """Yield what is wrong with an image and its map once they are
