@@ -14,7 +14,7 @@ from mmpretrain.datasets import CustomDataset
 from mmseg.datasets import BaseSegDataset
 from PIL import ExifTags, Image
 
-from sb_mm.apis.check_data import _kind, labelled_data
+from sb_mm.apis.check_data import _kind, check_severe, labelled_data
 from sb_mm.apis.checks import InputError
 from sb_mm.apis.labelled_data import Coco, Folders, Maps
 from sb_mm.beacons.mmdet_dataset import BeaconsDataset
@@ -289,7 +289,7 @@ def test_pixels_of_none(tmp_path, reduce_zero_label, counts):
 
 @pytest.mark.parametrize('folders,found', [
     (('cat', 'dog'), ' has cat, dog, the config dog, cat; labels follow the'),
-    (('dog', 'fox'), ' has dog, fox, the config dog, cat; labels follow the'),
+    (('dog', 'other'), None),  # may be another name of the cats
     (('.hidden', 'cat', 'dog'),
      ' has 3 folders (.hidden, cat, dog), the config 2 classes (dog, cat)'),
     (('n02084071', 'n02121808'), None),
@@ -309,6 +309,22 @@ def test_folders_of_classes(tmp_path, folders, found):
         faults = [str(error)]
     assert len(faults) == (found is not None)
     assert all(where.startswith(f'{tmp_path}{found}') for where in faults)
+
+
+def test_folders_of_another_name(tmp_path):
+    """As many, but not the same."""
+    cfg = Config(dict(default_scope='mmpretrain'))
+    for phase, last in dict(train='dog', val='fox').items():
+        for name in ('cat', last):
+            (tmp_path / phase / name).mkdir(parents=True)
+            Image.new('RGB', (8, 8)).save(tmp_path / phase / name / '0.jpg')
+        cfg[f'{phase}_dataloader'] = dict(dataset=dict(
+            type='CustomDataset', data_prefix=str(tmp_path / phase)))
+    check_severe(cfg, 'train')
+    with pytest.raises(InputError) as error:
+        check_severe(cfg, 'train', 'val')
+    assert (f'val: folders that are not those of training: {tmp_path}/val has '
+            f'cat, fox, {tmp_path}/train cat, dog;') in str(error.value)
 
 
 @pytest.mark.parametrize('name,kind', [

@@ -15,7 +15,7 @@ from ..utils.contact_sheet import contact_sheet
 from .checks import InputError, check_data as check_paths
 from .checks import datasets_of, evaluators_of, read_config
 from .errors import describe
-from .labelled_data import (Coco, Folders, Maps, Unknown,
+from .labelled_data import (Coco, Folders, Maps, Unknown, other_folders,
                             without_annotation)
 from .signatures import check_settings
 
@@ -69,7 +69,8 @@ def check_data(config: str,
     for phase in phases:
         for data in labelled_data(cfg, phase):
             everything.append(data)
-            faults = [*data.severe(), *data.others()]
+            faults = [*data.severe(), *data.others(),
+                      *other_folders(data, everything[0])]
             faults += _read(data, phase, hashes, jobs)
             rows += _rows(phase, data, faults)
     rows += _shown('all', without_annotation(everything))
@@ -158,9 +159,11 @@ def check_severe(cfg, *phases):
     Raises:
         InputError: If there is such a fault.
     """
+    first = None
     for phase in phases:
         for data in labelled_data(cfg, phase):
-            faults = list(data.severe())
+            first = first or data
+            faults = [*data.severe(), *other_folders(data, first)]
             if faults:
                 kind, where = faults[0]
                 raise InputError(

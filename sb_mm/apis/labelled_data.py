@@ -224,7 +224,7 @@ class Maps:
         for path in sorted(Path(labels).rglob(suffix)) if labels else ():
             if path not in known:
                 yield 'map of labels without an image', str(path)
-        if labels and Path(labels).is_relative_to(images):
+        if not images or labels and Path(labels).is_relative_to(images):
             return  # where maps are images too
         for path in images_in(images):
             if path not in self.files:
@@ -304,8 +304,8 @@ class Folders:
     def severe(self):
         """Yield what does not need the images to be read."""
         # a class may be called other than its folder, as those of ImageNet
-        if (set(self.folders) & set(self.classes)
-                and self.folders != tuple(self.classes)):
+        if any(name in self.classes and name != label
+               for name, label in zip(self.folders, self.classes)):
             yield ('folders that are not the classes',
                    f'{self.folder} has {_list(self.folders)}, the config '
                    f'{_list(self.classes)}; labels follow the folders in the '
@@ -352,6 +352,22 @@ class Unknown:
                "in COCO's format, maps of labels and folders of classes are")
 
 
+def other_folders(data, first):
+    """Yield that the folders of classes are not those of another dataset, from
+    which the labels of both follow.
+
+    Args:
+        data (Coco, Maps, Folders or Unknown): The dataset.
+        first (Coco, Maps, Folders or Unknown): The other.
+    """
+    ours, theirs = (getattr(each, 'folders', ()) for each in (data, first))
+    if ours and theirs and ours != theirs:
+        yield ('folders that are not those of training',
+               f'{data.folder} has {_list(ours)}, {first.folder} '
+               f'{_list(theirs)}; labels follow the folders in the order of '
+               'their names')
+
+
 def without_annotation(datasets):
     """Yield the images in the folders of COCO's annotations that no file of
     annotations has.
@@ -376,7 +392,7 @@ def _size(path, pipeline):
     """tuple[int, int]: Width and height of an image as the pipeline reads it:
     turned as its EXIF says, if it has not been told to ignore that."""
     image = open_whole(path)
-    turned = image.getexif().get(ExifTags.Base.Orientation, 1) > 4
+    turned = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
     ignored = any(
         re.search('ignore_orientation|unchanged', step.get('color_type', ''))
         for step in pipeline)
