@@ -59,7 +59,9 @@ class Coco:
         except ValueError as error:  # of its JSON
             raise InputError(
                 f'{self.ann_file} cannot be read: {error}') from error
-        self.data = data if isinstance(data, dict) else {}
+        self.data = {
+            key: value or () for key, value in data.items()
+        } if isinstance(data, dict) else {}
         images, categories, self.annotations = (
             [entry for entry in self.data.get(kind, ())
              if not any(_lacks(entry, key) for key in keys)]
