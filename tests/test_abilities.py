@@ -32,10 +32,10 @@ from torch.utils.checkpoint import checkpoint_sequential
 from sb_mm.engine import to_channels_last
 
 NETS = dict(
-    plain=dict(type='ResNet'),
-    sb=dict(type='SBResNet'),
+    plain=dict(type='mmdet.ResNet'),
+    sb=dict(type='mmdet.SBResNet'),
     plugin=dict(
-        type='ResNet',
+        type='mmdet.ResNet',
         plugins=[
             dict(
                 cfg=dict(type='SpatialBiasPlugin'),
@@ -183,15 +183,14 @@ def test_compile_of_inference_for_all_sizes(block):
 
 def test_compile_of_training(block):
     """PyTorch compiles a backward pass for each size, also the plain one's,
-    which takes long: one odd size, and that of one position."""
+    which takes long: one odd size."""
     torch.compiler.reset()
     block.train()
     compiled = torch.compile(block, dynamic=True, fullgraph=True)
-    for size in (SIZES[1], SIZES[-1]):
-        x = features(*size)
-        ours, theirs = (gradients(net, x) for net in (compiled, block))
-        for got, want in zip(ours, theirs):
-            assert (got - want).norm() <= 1e-3 * want.norm() + 1e-4
+    x = features(*SIZES[1])
+    ours, theirs = (gradients(net, x) for net in (compiled, block))
+    for got, want in zip(ours, theirs):
+        assert (got - want).norm() <= 1e-3 * want.norm() + 1e-4
 
 
 def test_jit_trace(net):
