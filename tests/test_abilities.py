@@ -181,13 +181,17 @@ def test_compile_of_inference_for_all_sizes(block):
             assert_close([compiled(x)], [block(x)])
 
 
-def test_compile_of_training(block):
+@pytest.mark.parametrize('size', [
+    SIZES[1], *(pytest.param(size, marks=pytest.mark.slow)
+                for size in SIZES if size != SIZES[1])
+])
+def test_compile_of_training(block, size):
     """PyTorch compiles a backward pass for each size, also the plain one's,
-    which takes long: one odd size."""
+    which takes long."""
     torch.compiler.reset()
     block.train()
     compiled = torch.compile(block, dynamic=True, fullgraph=True)
-    x = features(*SIZES[1])
+    x = features(*size)
     ours, theirs = (gradients(net, x) for net in (compiled, block))
     for got, want in zip(ours, theirs):
         assert (got - want).norm() <= 1e-3 * want.norm() + 1e-4
