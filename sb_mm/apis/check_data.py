@@ -11,6 +11,7 @@ import numpy as np
 from mmengine.registry import DATASETS, VISUALIZERS, init_default_scope
 from rich.progress import track
 
+from ..allocator import collector_off
 from ..utils.contact_sheet import contact_sheet
 from .checks import InputError, check_data as check_paths
 from .checks import datasets_of, evaluators_of, read_config
@@ -148,6 +149,7 @@ def _kind(cls):
             return kinds.get(base.__name__)
 
 
+@collector_off()
 def check_severe(cfg, *phases):
     """Refuse what a run would pass over in silence or end in later, as far as
     it shows without the images being read.

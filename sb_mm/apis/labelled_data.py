@@ -3,12 +3,12 @@
 Each class here reads the annotations of one dataset of a config, and yields
 what is wrong as ``(kind, where)``.
 """
+import json
 import re
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from mmengine.fileio import load
 from PIL import ExifTags
 from pycocotools import mask as mask_utils
 
@@ -55,7 +55,8 @@ class Coco:
                 step.get('with_mask') for step in pipeline):
             self.also.append('segmentation')
         try:
-            data = load(self.ann_file)
+            with open(self.ann_file) as file:
+                data = json.load(file)
         except ValueError as error:  # of its JSON
             raise InputError(
                 f'{self.ann_file} cannot be read: {error}') from error

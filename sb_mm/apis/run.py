@@ -11,7 +11,7 @@ from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from ..allocator import reuse_memory
+from ..allocator import collector_off, reuse_memory
 from ..utils.checkpoint_file import read_safely
 from .config import newest_sound_checkpoint, prepare_test, prepare_train
 from .data_checks import CheckDataHook, name_unreadable_files
@@ -39,6 +39,8 @@ def run_train(**flags: Any) -> None:
         if cfg.get('load_from') and not cfg.get('resume'):
             runner.register_hook(NewHeadsHook())
         try:
+            with collector_off():
+                runner.train_loop  # reads the annotations
             runner.train()
         except KeyboardInterrupt:
             latest = find_latest_checkpoint(runner.work_dir)
@@ -62,6 +64,8 @@ def run_test(**flags: Any) -> None:
     cfg = _prepare(prepare_test, flags)
     with _traceback_kept(cfg, flags):
         runner = _build_runner(cfg)
+        with collector_off():
+            runner.test_loop  # reads the annotations
         metrics = runner.test()
     hook, = (hook for hook in runner.hooks
              if isinstance(hook, LoadedWeightsHook))
