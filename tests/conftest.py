@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 from tool_process import run_in_process
 
 from sb_mm.allocator import reuse_memory
@@ -37,6 +38,12 @@ def one_thread():
 @pytest.fixture(autouse=True)
 def seed():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def no_default_scope():
+    """A name without a scope means the same whatever ran before."""
+    DefaultScope._instance_dict.clear()
 
 
 @pytest.fixture(scope='session')

@@ -16,7 +16,8 @@ from PIL import ExifTags, Image
 
 from sb_mm.apis.check_data import _kind, check_severe, labelled_data
 from sb_mm.apis.checks import InputError
-from sb_mm.apis.labelled_data import Coco, Folders, Maps
+from sb_mm.apis.coco_annotations import Coco
+from sb_mm.apis.labelled_data import Folders, Maps
 from sb_mm.beacons.mmdet_dataset import BeaconsDataset
 
 

@@ -15,8 +15,9 @@ from ..allocator import collector_off
 from ..utils.contact_sheet import contact_sheet
 from .checks import InputError, check_data as check_paths
 from .checks import datasets_of, evaluators_of, read_config
+from .coco_annotations import Coco
 from .errors import describe
-from .labelled_data import (Coco, Folders, Maps, Unknown, other_folders,
+from .labelled_data import (Folders, Maps, Unknown, other_folders,
                             without_annotation)
 from .signatures import check_settings
 

@@ -22,6 +22,20 @@ class InputError(Exception):
     """What the user asked for cannot be run; the message says why."""
 
 
+def listed(names, number=10):
+    """Names for a message.
+
+    Args:
+        names (Iterable): They.
+        number (int): How many to show. Defaults to 10.
+
+    Returns:
+        str: The first ones.
+    """
+    names = list(map(str, names))
+    return ', '.join(names[:number]) + (', …' if names[number:] else '')
+
+
 def read_config(path, cfg_options=None):
     """Read a config file.
 

@@ -7,6 +7,8 @@ from mmengine.fileio import load
 from mmengine.hooks import Hook
 from mmengine.registry import TRANSFORMS
 
+from .checks import listed
+
 
 class DataError(Exception):
     """Data that cannot be read or do not fit the model; the message says
@@ -171,11 +173,9 @@ def _missing_categories(dataset, classes):
     there = [cat['name'] for cat in load(dataset.ann_file)['categories']]
     missing = [name for name in classes if name not in there]
     return (f'{dataset.ann_file} has no category named '
-            f'{", ".join(missing[:5])}' +
-            (f' and {len(missing) - 5} more' if len(missing) > 5 else '') +
-            f'; it has {", ".join(there[:10]) or "none"}. Set the classes with '
-            'metainfo=dict(classes=(…)) in the datasets, and num_classes in '
-            'the heads')
+            f'{listed(missing)}; it has {listed(there) or "none"}. Set the '
+            'classes with metainfo=dict(classes=(…)) in the datasets, and '
+            'num_classes in the heads')
 
 
 def explain_empty_dataset(dataset):

@@ -1,5 +1,7 @@
 """What all our pictures have in common."""
-from PIL import Image
+import re
+
+from PIL import ExifTags, Image
 
 #: Colours that the colour-blind can tell apart (Petroff, arXiv:2107.02270),
 #: the greys last.
@@ -24,6 +26,28 @@ def open_whole(path):
     image = Image.open(path)
     image.load()
     return image
+
+
+def size_as_read(path, pipeline):
+    """The size of an image as a pipeline reads it: turned as its EXIF says, if
+    the pipeline has not been told to ignore that.
+
+    Args:
+        path (str or Path): Its file.
+        pipeline (Sequence[dict]): Transforms.
+
+    Returns:
+        tuple[int, int]: Width and height.
+
+    Raises:
+        OSError, SyntaxError or ValueError: If it cannot be read, by its format.
+    """
+    image = open_whole(path)
+    turned = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+    ignored = any(
+        re.search('ignore_orientation|unchanged', step.get('color_type', ''))
+        for step in pipeline)
+    return image.size[::-1] if turned and not ignored else image.size
 
 
 def network_styles(names):
