@@ -96,6 +96,8 @@ def test_what_cannot_be_read_is_named(predict, tiny_cls, trained_cls, beacons,
                                       tmp_path):
     shutil.copytree(beacons / 'images/validation', tmp_path / 'mine/deep')
     (tmp_path / 'mine/broken.jpg').write_bytes(b'no picture')
+    scene = next(beacons.glob('images/validation/*.jpg')).read_bytes()
+    (tmp_path / 'mine/cut.jpg').write_bytes(scene[:-100])
     (tmp_path / 'mine/empty.png').touch()
     (tmp_path / 'mine/notes.txt').write_text('no picture either')
     result = predict(CLS_CONFIG, trained_cls, tiny_cls, 'out', '--json',
@@ -104,7 +106,7 @@ def test_what_cannot_be_read_is_named(predict, tiny_cls, trained_cls, beacons,
     rows = json.loads(result.stdout[result.stdout.index('[\n {'):])
     assert rows[0]['picture'] == '4 pictures in out'
     assert [row['picture'].split('/')[-1] for row in rows[1:]] == [
-        'broken.jpg', 'empty.png']
+        'broken.jpg', 'cut.jpg', 'empty.png']
     assert {row['status'] for row in rows[1:]} == {'cannot be read'}
     assert len(pictures_of(tmp_path / 'out/pictures/deep')) == 4
 

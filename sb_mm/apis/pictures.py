@@ -3,11 +3,13 @@ import glob
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Iterator, List, Sequence, Tuple, Union
 
 import cv2
 import mmcv
+from PIL import Image
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from .checks import InputError
@@ -111,10 +113,11 @@ def read_frames(sources, max_frames=None) -> Iterator[tuple]:
     """
     for source, name, _ in sources:
         if not is_video(source):
-            try:
-                yield source, name, mmcv.imread(str(source))
-            except Exception:  # OpenCV's own
-                yield source, name, None
+            image = None
+            with suppress(Exception):  # OpenCV's own
+                if not _is_cut_off(source):
+                    image = mmcv.imread(str(source))
+            yield source, name, image
             continue
         video = cv2.VideoCapture(
             source if isinstance(source, int) else str(source))
@@ -128,6 +131,18 @@ def read_frames(sources, max_frames=None) -> Iterator[tuple]:
         video.release()
         if not number:
             yield source, name, None
+
+
+def _is_cut_off(path):
+    """Whether a JPEG lacks its end, which OpenCV fills with grey."""
+    try:
+        with Image.open(path) as image:
+            if image.format in ('JPEG', 'MPO'):
+                image.draft('L', (1, 1))  # reads all of it, at an eighth
+                image.load()
+    except OSError as error:  # OpenCV may know a format that Pillow does not
+        return 'truncated' in str(error)
+    return False
 
 
 def read_ahead(items: Iterator, number: int) -> Iterator:
