@@ -8,6 +8,7 @@ from pycocotools import mask as mask_utils
 
 from ..utils.picture import size_as_read
 from .checks import InputError, listed
+from .pictures import missing
 
 #: Without these an entry in COCO's format cannot be checked any further.
 _KEYS = dict(
@@ -90,9 +91,8 @@ class Coco:
                    f'{self.ann_file} has {listed(there)}, the config '
                    f'{listed(wanted)}; labels follow the file, so bring '
                    'the classes of the config into its order')
-        for path in self.files:
-            if not path.is_file():
-                yield 'image that is not there', str(path)
+        for path in missing(self.files):
+            yield 'image that is not there', str(path)
         for ann in self.annotations:
             where = f'annotation {ann["id"]}'
             if _box(ann) is None:

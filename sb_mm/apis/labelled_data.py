@@ -5,6 +5,7 @@ annotations of one dataset of a config, and yields what is wrong as ``(kind,
 where)``.
 """
 from collections import Counter
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from ..utils.picture import open_whole, size_as_read
 from .checks import InputError, listed
 from .coco_annotations import Coco
-from .pictures import images_in
+from .pictures import images_in, missing
 
 
 class Maps:
@@ -45,15 +46,16 @@ class Maps:
 
     def severe(self):
         """Yield what does not need the images to be read."""
-        for image, labels in self.files.items():
-            if not image.is_file():
-                yield 'image that is not there', str(image)
-            if labels is None:
-                if self.is_evaluated or not self.dataset.test_mode:
-                    yield ('map of labels that is not there',
-                           f'that of {image}: data_prefix has no seg_map_path')
-            elif not labels.is_file():
-                yield 'map of labels that is not there', f'{labels} of {image}'
+        for image in missing(self.files):
+            yield 'image that is not there', str(image)
+        of = {labels: image for image, labels in self.files.items()}
+        if None in of and (self.is_evaluated or not self.dataset.test_mode):
+            yield ('map of labels that is not there',
+                   f'that of {of[None]} and all others: data_prefix has no '
+                   'seg_map_path')
+        for labels in missing(filter(None, of)):
+            yield ('map of labels that is not there',
+                   f'{labels} of {of[labels]}')
 
     def others(self):
         """Yield maps without an image, and images that are not taken."""
@@ -118,23 +120,24 @@ class Folders:
     unit = 'images'
 
     def __init__(self, dataset, pipeline=(), evaluators=()):
-        self.folder = dataset.img_prefix
-        try:
-            dataset.full_init()
-        except AssertionError as error:  # which names none of them
-            names = sorted(
-                path.name for path in Path(self.folder).iterdir()
-                if path.is_dir())
-            raise InputError(
-                f'{self.folder} has {len(names)} folders ({listed(names)}), '
-                f'the config {len(dataset.CLASSES)} classes '
-                f'({listed(dataset.CLASSES)})') from error
+        self.dataset, self.folder = dataset, dataset.img_prefix
         self.classes = dataset.metainfo.get('classes') or ()
-        # none where a file has the labels
-        self.folders = tuple(getattr(dataset, 'folder_to_idx', ()))
-        self.extensions = dataset.extensions
-        rows = [dataset.get_data_info(i) for i in range(len(dataset))]
-        self.files = {Path(row['img_path']): row.get('gt_label') for row in rows}
+        self.folders = ()  # where a file has the labels
+        if dataset.with_label and not dataset.ann_file:
+            from mmpretrain.datasets.custom import find_folders
+            self.folders = tuple(find_folders(self.folder)[0])
+            self.classes = self.classes or self.folders
+            if len(self.folders) != len(self.classes):
+                raise InputError(
+                    f'{self.folder} has {len(self.folders)} folders '
+                    f'({listed(self.folders)}), the config '
+                    f'{len(self.classes)} classes ({listed(self.classes)})')
+
+    @cached_property
+    def files(self):
+        """dict[Path, int or None]: The label of each image."""
+        return {Path(row['img_path']): row.get('gt_label')
+                for row in self.dataset.load_data_list()}
 
     def counts(self):
         """Counter: Images of each class."""
@@ -153,9 +156,10 @@ class Folders:
                    f'{self.folder} has {listed(self.folders)}, the config '
                    f'{listed(self.classes)}; labels follow the folders in the '
                    'order of their names')
-        for path in self.files:
-            if not path.is_file():
-                yield 'image that is not there', str(path)
+        if self.dataset.ann_file:  # others are those that were found
+            for path in missing(row['img_path']
+                                for row in self.dataset.load_data_list()):
+                yield 'image that is not there', path
 
     def others(self):
         """Yield labels out of range, and images in the folders of classes that
@@ -165,8 +169,9 @@ class Folders:
                 yield 'label out of range', f'{path} has {label}'
         for path in images_in(self.folder) if self.folders else ():
             if path not in self.files:
-                yield ('image that is left out', f'{path}; taken are '
-                       f'{", ".join(self.extensions)} in the folder of a class')
+                taken = ', '.join(self.dataset.extensions)
+                yield ('image that is left out', f'{path}; taken are {taken} '
+                       'in the folder of a class')
 
     def read(self, path):
         """Yield nothing: an image that can be read is good."""

@@ -5,7 +5,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Iterator, List, Sequence, Tuple, Union
+from typing import Iterable, Iterator, List, Sequence, Tuple, TypeVar, Union
 
 import cv2
 import mmcv
@@ -17,6 +17,7 @@ from .checks import InputError
 VIDEO_EXTENSIONS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v')
 
 Source = Union[Path, int]
+_File = TypeVar('_File', str, Path)
 
 
 def images_in(folder: Union[str, Path]) -> List[Path]:
@@ -30,6 +31,23 @@ def images_in(folder: Union[str, Path]) -> List[Path]:
     """
     return sorted(path for path in Path(folder).rglob('*')
                   if path.suffix.lower() in IMG_EXTENSIONS)
+
+
+def missing(files: Iterable[_File]) -> Iterator[_File]:
+    """Yield files that are not there, by lists of their folders, which are had
+    sooner than an answer for each.
+
+    Args:
+        files (Iterable[str or Path]): The files.
+    """
+    there = {}
+    for file in files:
+        folder, name = os.path.split(file)
+        if folder not in there:
+            there[folder] = set(
+                os.listdir(folder or '.') if Path(folder).is_dir() else ())
+        if name not in there[folder]:
+            yield file
 
 
 def find_pictures(inputs: Sequence[str]) -> List[Tuple[Path, Path]]:
