@@ -312,6 +312,23 @@ def test_folders_of_classes(tmp_path, folders, found):
     assert all(where.startswith(f'{tmp_path}{found}') for where in faults)
 
 
+def test_labels_in_a_file(tmp_path):
+    (tmp_path / 'deep').mkdir()
+    for name in ('a', 'deep/b'):
+        Image.new('RGB', (8, 8)).save(tmp_path / f'{name}.jpg')
+    lines = ('a.jpg 0', 'deep/b.jpg 2', 'deep/c.jpg 1', 'none/d.jpg 1')
+    (tmp_path / 'labels.txt').write_text('\n'.join(lines))
+    data = Folders(CustomDataset(
+        data_root=str(tmp_path), ann_file='labels.txt', lazy_init=True,
+        metainfo=dict(classes=('cat', 'dog'))))
+    assert list(data.severe()) == [
+        ('image that is not there', f'{tmp_path}/{name}.jpg')
+        for name in ('deep/c', 'none/d')]
+    assert list(data.others()) == [
+        ('label out of range', f'{tmp_path}/deep/b.jpg has 2')]
+    assert data.counts() == dict(cat=1, dog=2)
+
+
 def test_folders_of_another_name(tmp_path):
     """As many, but not the same."""
     cfg = Config(dict(default_scope='mmpretrain'))
