@@ -18,6 +18,7 @@ from sb_mm.apis.check_data import _kind, check_severe, labelled_data
 from sb_mm.apis.checks import InputError
 from sb_mm.apis.coco_annotations import Coco
 from sb_mm.apis.labelled_data import Folders, Maps
+from sb_mm.apis.pictures import missing
 from sb_mm.beacons.mmdet_dataset import BeaconsDataset
 
 
@@ -327,6 +328,18 @@ def test_labels_in_a_file(tmp_path):
     assert list(data.others()) == [
         ('label out of range', f'{tmp_path}/deep/b.jpg has 2')]
     assert data.counts() == dict(cat=1, dog=2)
+
+
+def test_what_is_no_file_is_missing(tmp_path):
+    """As Path.is_file has it, whatever the list of a folder names."""
+    Image.new('RGB', (8, 8)).save(tmp_path / 'a.jpg')
+    (tmp_path / 'link.jpg').symlink_to('a.jpg')
+    (tmp_path / 'broken.jpg').symlink_to('gone.jpg')
+    (tmp_path / 'folder.jpg').mkdir()
+    files = [tmp_path / f'{name}.jpg' for name in (
+        'a', 'link', 'broken', 'folder', 'none', 'none/deep', 'a.jpg/b')]
+    assert list(missing(files)) == [
+        file for file in files if not file.is_file()] == files[2:]
 
 
 def test_folders_of_another_name(tmp_path):

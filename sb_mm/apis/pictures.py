@@ -44,8 +44,10 @@ def missing(files: Iterable[_File]) -> Iterator[_File]:
     for file in files:
         folder, name = os.path.split(file)
         if folder not in there:
-            there[folder] = set(
-                os.listdir(folder or '.') if Path(folder).is_dir() else ())
+            there[folder] = {
+                entry.name for entry in os.scandir(folder or '.')
+                if entry.is_file()
+            } if Path(folder).is_dir() else ()
         if name not in there[folder]:
             yield file
 
