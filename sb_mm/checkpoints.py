@@ -13,6 +13,7 @@ from mmengine.registry import MODELS, init_default_scope
 
 from .utils.checkpoint_file import (checked_weights, read_checkpoint,
                                     scratch_file)
+from .utils.onnx_resnet import read_onnx_resnet
 from .version import __version__
 
 
@@ -32,11 +33,12 @@ def convert_checkpoint(src: Union[str, Path],
 
     Args:
         src (str or Path): Checkpoint to read: of a whole model, of a
-            classifier, or of a backbone alone.
+            classifier, or of a backbone alone; or an ONNX file of a ResNet.
         dst (str or Path): File to write.
         to (str): 'sb' or 'plain'.
-        layout (str): 'toolbox', or 'authors' for the layout of the authors'
-            published code. Defaults to 'toolbox'.
+        layout (str): 'toolbox', 'authors' for the layout of the authors'
+            published code, or 'onnx', see :func:`read_onnx_resnet`. Defaults
+            to 'toolbox'.
         config (str, optional): Config of the SB model, needed for 'sb'.
         new_heads (bool): Whether to leave out the layers that tell the
             classes apart where the config has others. Defaults to False.
@@ -63,13 +65,23 @@ def convert_checkpoint(src: Union[str, Path],
         raise ValueError('--new-heads goes with --to sb')
     if to == 'plain' and layout == 'authors':
         raise ValueError('--from authors goes with --to sb')
-    checkpoint = read_checkpoint(src, trust)
+    if to == 'sb' and layout == 'onnx':
+        raise ValueError('--from onnx goes with --to plain; an SB network '
+                         'takes the plain weights as they are')
+    settings = {}
+    if layout == 'onnx':
+        checkpoint, settings = read_onnx_resnet(src)
+    else:
+        checkpoint = read_checkpoint(src, trust)
     weights = checkpoint.get('state_dict', checkpoint)
     weights = checked_weights(weights, src)
     meta = dict(checkpoint.get('meta') or {}, sb_mm_version=__version__)
 
     new = []
-    if to == 'plain':
+    if settings:
+        report = 'a backbone with ' + ', '.join(
+            f'{key}={value!r}' for key, value in settings.items())
+    elif to == 'plain':
         weights, blocks = to_plain(weights)
         report = f'SB taken out of {blocks} blocks'
     elif layout == 'authors':

@@ -69,7 +69,9 @@ def test_short(checkout):
 
 
 def test_what_is_missing(checkout):
+    (checkout / 'data/dsb2018').mkdir(parents=True)
     for name, message in (('imagenet', 'no benchmark imagenet'),
-                          ('camvid', 'no data/camvid; tools/dataset_')):
+                          ('camvid', 'no data/camvid; tools/dataset_'),
+                          ('nuclei_pretrained', 'no data/open_nsfw_r50.pth')):
         result = benchmarks(checkout, name)
         assert result.returncode == 2 and f'error: {message}' in result.stdout

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Run what is missing of the benchmarks of docs/comparison.md, and make their tables
-# and pictures: benchmarks.sh [nuclei] [camvid] [cifar10]. What is finished is not
-# repeated. JOBS=2 runs at a time; OUT=DIR for the runs; SEEDS='0 1' of the plain and
-# the SB row, by default 0 to 4, of the others 2 to 4; ROWS= for no others, ROWS='FILE …'
-# for some; OPTIONS='KEY=VALUE …' for every config, such as weights to start from; SHORT=1
-# for a sign of life. TABLES=DIR for the tables and pictures of all runs that were ever
-# there, DIR/nuclei and so on, of which the work dirs may be gone (default: with the runs,
-# of those alone).
+# and pictures: benchmarks.sh [nuclei] [camvid] [cifar10], and nuclei_pretrained, which
+# wants weights to start from. What is finished is not repeated. JOBS=2 runs at a time;
+# OUT=DIR for the runs; SEEDS='0 1' of the plain and the SB row, by default 0 to 4, of
+# the others 2 to 4; ROWS= for no others, ROWS='FILE …' for some; OPTIONS='KEY=VALUE …'
+# for every config, such as weights to start from; SHORT=1 for a sign of life. TABLES=DIR
+# for the tables and pictures of all runs that were ever there, DIR/nuclei and so on, of
+# which the work dirs may be gone (default: with the runs, of those alone).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,14 +14,15 @@ cd "$(dirname "$0")/.."
 for name; do
     folder=configs/benchmarks/$name data=$name groups=()
     case $name in
-    nuclei) network=maskrcnn data=dsb2018 speed=(--sizes 224)
+    nuclei | nuclei_pretrained) network=maskrcnn data=dsb2018 speed=(--sizes 224)
         short=(train_cfg.max_iters=60 train_cfg.val_interval=60) ;;
     camvid) network=upernet speed=(--sizes 360x480)
         groups=(--images '0001TP_*' 'Seq05VD_*')  # a drive at dusk, one by day
         short=(train_cfg.max_iters=50 train_cfg.val_interval=50) ;;
     cifar10) network= speed=(--sizes 32 --batch-size 128)
         short=(train_cfg.max_epochs=1) ;;
-    *) echo "error: no benchmark $name; there are nuclei, camvid and cifar10" >&2
+    *) echo "error: no benchmark $name; there are nuclei, nuclei_pretrained, camvid" \
+            "and cifar10" >&2
         exit 2 ;;
     esac
     depth=$([ $name = cifar10 ] && echo 20 || echo 50)
@@ -30,6 +31,10 @@ for name; do
     [ -d data/$data ] || {
         echo "error: no data/$data; tools/dataset_converters/$data.py --help says" \
             "where to get it" >&2
+        exit 2
+    }
+    [ $name != nuclei_pretrained ] || [ -e data/open_nsfw_r50.pth ] || {
+        echo "error: no data/open_nsfw_r50.pth; docs/checkpoints.md makes it" >&2
         exit 2
     }
 
@@ -63,7 +68,7 @@ for name; do
 done
 if [ "${TABLES:-}" ]; then
     folders=()
-    for name in nuclei camvid cifar10; do
+    for name in nuclei nuclei_pretrained camvid cifar10; do
         [ ! -e "$TABLES/$name/table.csv" ] || folders+=("$TABLES/$name")
     done
     python tools/summarize_benchmarks.py "${folders[@]}" --out "$TABLES"

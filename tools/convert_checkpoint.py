@@ -15,10 +15,11 @@ def parse_args():
         'where SB has not learnt yet')
     parser.add_argument(
         '--from',
-        choices=['toolbox', 'authors'],
+        choices=['toolbox', 'authors', 'onnx'],
         default='toolbox',
         dest='layout',
-        help='layout of SRC (default: toolbox)')
+        help='layout of SRC; onnx: a plain ResNet of any exporter (default: '
+        'toolbox)')
     parser.add_argument('--config', help='config of the SB model, for --to sb')
     parser.add_argument(
         '--new-heads',

@@ -1,0 +1,2 @@
+_base_ = './maskrcnn_r50_nuclei_pretrained.py'
+model = dict(backbone=dict(sb_stages=(True, True, True, False)))
