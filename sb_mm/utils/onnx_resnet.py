@@ -13,6 +13,7 @@ _DEPTHS = {
     (3, (3, 8, 36, 3)): 152
 }
 _EPS = 1e-5  # of BN in the toolboxes
+_PASSED_OVER = ('Relu', 'Identity', 'Transpose', 'Pad', 'Cast')
 
 
 class _OtherNetwork(Exception):
@@ -132,7 +133,7 @@ class _Graph:
                 norm = None
             elif node.op_type == 'BatchNormalization' and norm is None:
                 norm = node
-            elif node.op_type not in ('Relu', 'Identity', 'Transpose', 'Pad'):
+            elif node.op_type not in _PASSED_OVER:
                 raise _OtherNetwork(f'it has a {node.op_type}, {node.name}')
             name = node.input[0]
         if norm is not None:
