@@ -1,16 +1,22 @@
 #!/usr/bin/env bash
 # Run what is missing of the benchmarks of docs/comparison.md, and make their tables
-# and pictures: benchmarks.sh [nuclei] [camvid] [cifar10], and nuclei_pretrained, which
-# wants weights to start from. What is finished is not repeated. JOBS=2 runs at a time;
-# OUT=DIR for the runs; SEEDS='0 1' of the plain and the SB row, by default 0 to 4, of
-# the others 2 to 4; ROWS= for no others, ROWS='FILE …' for some; OPTIONS='KEY=VALUE …'
-# for every config, such as weights to start from; SHORT=1 for a sign of life. TABLES=DIR
-# for the tables and pictures of all runs that were ever there, DIR/nuclei and so on, of
-# which the work dirs may be gone (default: with the runs, of those alone).
+# and pictures: benchmarks.sh [nuclei] [nuclei_pretrained] [camvid] [cifar10], by default
+# all of them, but for the second where its weights are missing. What is finished is not
+# repeated. JOBS=2 runs at a time; OUT=DIR for the runs; SEEDS='0 1' of the plain and the
+# SB row, by default 0 to 4, of the others 2 to 4; ROWS= for no others, ROWS='FILE …' for
+# some; OPTIONS='KEY=VALUE …' for every config, such as weights to start from; SHORT=1 for
+# a sign of life. TABLES=DIR for the tables and pictures of all runs that were ever there,
+# DIR/nuclei and so on, of which the work dirs may be gone (default: with the runs, of
+# those alone).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-[ $# -gt 0 ] || set -- nuclei camvid cifar10
+weights=data/open_nsfw_r50.pth
+missing="no $weights; docs/checkpoints.md makes it"
+if [ $# = 0 ]; then
+    set -- nuclei camvid cifar10
+    [ -e $weights ] && set -- "$@" nuclei_pretrained || echo "without nuclei_pretrained: $missing"
+fi
 for name; do
     folder=configs/benchmarks/$name data=$name groups=()
     case $name in
@@ -33,8 +39,8 @@ for name; do
             "where to get it" >&2
         exit 2
     }
-    [ $name != nuclei_pretrained ] || [ -e data/open_nsfw_r50.pth ] || {
-        echo "error: no data/open_nsfw_r50.pth; docs/checkpoints.md makes it" >&2
+    [ $name != nuclei_pretrained ] || [ -e $weights ] || {
+        echo "error: $missing" >&2
         exit 2
     }
 
