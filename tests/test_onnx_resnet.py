@@ -11,7 +11,7 @@ TRAINING = torch.onnx.TrainingMode
 
 
 def exported(net, path, **kwargs):
-    """The file of a network, and its weights as they were."""
+    """Path of the file of a network, whose weights and statistics are random."""
     torch.onnx.export(randomize(net).eval(), (torch.randn(1, 3, 64, 64), ),
                       str(path), dynamo=False, **kwargs)
     return str(path)
