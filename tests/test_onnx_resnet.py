@@ -1,4 +1,5 @@
 """Weights out of ONNX files, against the networks that were exported."""
+import onnx
 import pytest
 import torch
 import torchvision
@@ -61,6 +62,21 @@ def test_a_classifier_becomes_a_backbone(run_tool, tmp_path):
         want = net(x).view_as(out)
     torch.testing.assert_close(
         out, want, rtol=0, atol=1e-5 * want.abs().max().item())
+
+
+def test_a_bias_that_is_left_out(tmp_path):
+    net = SBResNet(depth=18, base_channels=4, stem_channels=4,
+                   out_indices=(3, ), sb_stages=(False, ) * 4)
+    path = exported(net, tmp_path / 'net.onnx', training=TRAINING.PRESERVE,
+                    do_constant_folding=False)
+    want, _ = read_onnx_resnet(path)
+    model = onnx.load(path)
+    for node in model.graph.node:
+        if node.op_type == 'Conv':
+            node.input.append('')  # as the standard allows
+    onnx.save(model, path)
+    weights, _ = read_onnx_resnet(path)
+    torch.testing.assert_close(weights, want, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize('name, reason', [

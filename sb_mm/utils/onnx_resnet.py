@@ -153,7 +153,8 @@ class _Layer:
     """A convolution and the BN that follows it, in the network or folded."""
 
     def __init__(self, graph, conv, norm):
-        values = [graph.constant(name) for name in conv.input[1:]]
+        # An optional input that is left out may have an empty name.
+        values = [graph.constant(name) for name in conv.input[1:] if name]
         attributes = {each.name: each for each in conv.attribute}
         if any(value is None for value in values):
             raise _OtherNetwork(f'the weights of {conv.name} are computed')
