@@ -186,6 +186,7 @@ def test_flops_count_the_operations_of_sb():
 def test_get_flops(run_tool):
     result = run_tool('get_flops.py', PLAIN, PLUGIN, '--shape', 64, 64)
     assert not result.returncode, result.stdout
+    assert 'never called' not in result.stdout  # the heads
     added = re.search(rf'{PLUGIN.stem}.*\+(\d+)', result.stdout)[1]
     # 4 blocks of 64 channels and 6 of 128 after conv2
     maps = 100 * 100 * 3 + 100 + 2 * 3 + 2 * 5

@@ -116,6 +116,7 @@ def count_flops(module, shape):
     # mmengine's own counts a product with a batch on the right alone once
     counter.set_op_handle('aten::matmul', _count_matmul)
     counter.unsupported_ops_warnings(False)
+    counter.uncalled_modules_warnings(False)  # the heads of a detector
     return int(counter.total())
 
 
