@@ -327,8 +327,8 @@ def _draw(rows, path):
     axes[0].axvline(1, color='black', linewidth=1)
     axes[0].set(
         title='Speed relative to the first', xlim=(0, 1.25),
-        xlabel=f'images/s over those of {names[0]} (ratio)')
-    axes[0].legend(loc='lower right')
+        xlabel=f'images/s over those of\n{names[0]} (ratio)')
+    axes[0].legend(loc='lower left')  # values are on the right
     if columns == 2:
         styles = network_styles(names)
         for name in names:
