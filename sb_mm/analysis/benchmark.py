@@ -320,7 +320,9 @@ def _draw(rows, path):
                 row['ratio to the first']
                 for row in rows if row['size (px)'] == size
             ], height=.75 / len(sizes), label=f'{size} px')
-        axes[0].bar_label(bars, fmt=' %.3f', fontsize=9)
+        axes[0].bar_label(
+            bars, fmt='%.3f', fontsize=9, padding=4,  # before the line at 1
+            bbox=dict(facecolor='white', edgecolor='none', pad=.5))
     axes[0].set_yticks([i + .4 - .4 / len(sizes) for i in range(len(names))],
                        names)
     axes[0].invert_yaxis()

@@ -183,8 +183,8 @@ def _draw(groups, path):
     styles = network_styles(runs[0].name for runs in groups)
     figure, axes = subplots(1, columns, (5 * columns, 4))
     for axis, name in zip(axes[0], ['training loss', *names]):
+        drawn = []
         for runs in groups:
-            style = styles[runs[0].name]
             curves = [
                 run.losses if name == 'training loss' else {
                     step: values[name]
@@ -194,16 +194,30 @@ def _draw(groups, path):
             curves = [curve for curve in curves if curve]
             steps = sorted(set.intersection(*map(set, curves))) if curves else ()
             if steps:
-                axis.plot(
-                    steps, [mean(curve[step] for curve in curves)
-                            for step in steps],
-                    label=runs[0].name,
-                    markersize=6 if len(steps) < 30 else 0, **style)
-                axis.fill_between(
-                    steps, *([bound(curve[step] for curve in curves)
-                              for step in steps] for bound in (min, max)),
-                    alpha=.2, color=style['color'])
+                drawn.append((runs[0].name, steps, *([
+                    function(curve[step] for curve in curves)
+                    for step in steps
+                ] for function in (mean, min, max))))
         axis.set(title=name + UNITS.get(name, ''), xlabel='iteration')
         axis.grid(alpha=.3)
+        if all(len(steps) == 1 for _, steps, *_ in drawn):
+            _draw_points(axis, drawn, styles)
+            continue
+        for network, steps, means, least, most in drawn:
+            axis.plot(steps, means, label=network,
+                      markersize=6 if len(steps) < 30 else 0,
+                      **styles[network])
+            axis.fill_between(steps, least, most, alpha=.2,
+                              color=styles[network]['color'])
     axes[0, 0].legend(fontsize='small')
     figure.savefig(path)
+
+
+def _draw_points(axis, drawn, styles):
+    """One value a network is no curve: beside each other, with their range."""
+    for place, (network, steps, (value, ), (least, ), (most, )) in enumerate(
+            drawn):
+        axis.errorbar(place, value, [[value - least], [most - value]],
+                      capsize=4, label=network, **styles[network])
+        axis.set_xlabel(f'after {steps[0]} iterations')
+    axis.set(xticks=[], xlim=(-1, len(drawn)))
