@@ -200,8 +200,9 @@ def _draw(groups, path):
                 ] for function in (mean, min, max))))
         axis.set(title=name + UNITS.get(name, ''), xlabel='iteration')
         axis.grid(alpha=.3)
-        if all(len(steps) == 1 for _, steps, *_ in drawn):
-            _draw_points(axis, drawn, styles)
+        there = {step for _, steps, *_ in drawn for step in steps}
+        if len(there) == 1:
+            _draw_points(axis, drawn, styles, *there)
             continue
         for network, steps, means, least, most in drawn:
             axis.plot(steps, means, label=network,
@@ -213,11 +214,10 @@ def _draw(groups, path):
     figure.savefig(path)
 
 
-def _draw_points(axis, drawn, styles):
+def _draw_points(axis, drawn, styles, step):
     """One value a network is no curve: beside each other, with their range."""
-    for place, (network, steps, (value, ), (least, ), (most, )) in enumerate(
-            drawn):
+    for place, (network, _, (value, ), (least, ), (most, )) in enumerate(drawn):
         axis.errorbar(place, value, [[value - least], [most - value]],
                       capsize=4, label=network, **styles[network])
-        axis.set_xlabel(f'after {steps[0]} iterations')
-    axis.set(xticks=[], xlim=(-1, len(drawn)))
+    axis.set(xticks=[], xlim=(-1, len(drawn)),
+             xlabel=f'after {step} iterations')
