@@ -185,9 +185,9 @@ custom_hooks = [dict(type='FailingHook')]
 
 @pytest.mark.parametrize('tool', ['check_data.py', 'make_beacons.py'])
 def test_environment_that_is_not_active(tool):
-    # -S: without the packages
+    # without the packages of the environment (-S), and of PYTHONPATH (-E)
     result = subprocess.run(
-        [sys.executable, '-S', ROOT / 'tools' / tool, 'x'],
+        [sys.executable, '-ES', ROOT / 'tools' / tool, 'x'],
         stderr=subprocess.PIPE, text=True)
     assert result.returncode == 2
     assert 'No module named' in result.stderr
