@@ -330,7 +330,8 @@ def _draw(rows, path):
     axes[0].set(
         title='Speed relative to the first', xlim=(0, 1.25),
         xlabel=f'images/s over those of\n{names[0]} (ratio)')
-    axes[0].legend(loc='lower left')  # values are on the right
+    figure.legend(*axes[0].get_legend_handles_labels(),
+                  loc='outside lower left', ncols=len(sizes))
     if columns == 2:
         styles = network_styles(names)
         for name in names:

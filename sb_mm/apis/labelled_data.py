@@ -157,9 +157,8 @@ class Folders:
                    f'{listed(self.classes)}; labels follow the folders in the '
                    'order of their names')
         if self.dataset.ann_file:  # others are those that were found
-            for path in missing(row['img_path']
-                                for row in self.dataset.load_data_list()):
-                yield 'image that is not there', path
+            for path in missing(self.files):
+                yield 'image that is not there', str(path)
 
     def others(self):
         """Yield labels out of range, and images in the folders of classes that
