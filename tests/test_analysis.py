@@ -107,13 +107,13 @@ def test_compare_averages_nothing_that_differs(trained, tmp_path):
     assert (tmp_path / 'out/cost_box_AP.png').stat().st_size > 10_000
     assert [(row['config'], row['seeds'], row['box AP'], row['Δ box AP'])
             for row in rows] == [('plain', '0, 1', '0.500 ± 0.354', ''),
-                                 ('sb', '0', '0.500', '+0.250'),
                                  ('plain', '1', '0.100', '-0.650'),
-                                 ('plain', '1', '0.900', '+0.150')]
-    assert [row['status'] for row in rows
-            ] == ['finished'] * 3 + ['unfinished: iteration 0 of 4']
-    assert rows[2]['differs in'] == 'train_dataloader.batch_size'
-    assert not any(rows[i]['differs in'] for i in (0, 1, 3))
+                                 ('plain', '1', '0.900', '+0.150'),
+                                 ('sb', '0', '0.500', '+0.250')]
+    assert [row['status'] for row in rows] == [
+        'finished', 'finished', 'unfinished: iteration 0 of 4', 'finished']
+    assert rows[1]['differs in'] == 'train_dataloader.batch_size'
+    assert not any(rows[i]['differs in'] for i in (0, 2, 3))
     # the runs themselves may be gone, but for what is new
     new = copy('f', 1, .75, 'sb')
     kept = compare([new], tmp_path / 'out', 'plain', keep=True)
@@ -125,9 +125,25 @@ def test_compare_averages_nothing_that_differs(trained, tmp_path):
     for key in ('parameters (M)', 'multiply-adds (G, 64×64)', 'minutes'):
         assert kept[0][key] == rows[0][key]
     other = copy('g', 0, .7, 'other', old='batch_size=2', new='batch_size=3')
-    first, row, *others = compare([other], tmp_path / 'out', 'plain', keep=True)
+    *others, row = compare([other], tmp_path / 'out', 'plain', keep=True)
     assert row['differs in'] == 'settings that were not kept'
-    assert [first, *others] == kept
+    assert others == kept
+    # each to each, but for what differs in more than the backbone
+    assert not (tmp_path / 'out/pairs.csv').exists()
+    third = [copy('h', 0, .75, 'a'), copy('i', 1, .75, 'a')]
+    rows = compare(third, tmp_path / 'out', 'plain', keep=True)
+    assert [row['config'] for row in rows] == ['plain', 'sb', 'other', 'a']
+    with open(tmp_path / 'out/pairs.csv', newline='') as file:
+        pairs = [row for row in csv.DictReader(file)
+                 if row['metric'] == 'box AP']
+    assert [(row['config'], row['to plain'], row['to sb'])
+            for row in pairs] == [
+                ('sb', '+0.125 [-1.463, +1.713] level', ''),
+                ('a', '+0.250 [-2.927, +3.427] level',
+                 '+0.125 [-1.463, +1.713] level')]
+    assert compare([], tmp_path / 'out', 'plain', keep=True) == rows
+    with pytest.raises(ValueError, match='no run to compare'):
+        compare([], tmp_path / 'nothing', keep=True)
     for log in runs[0].glob('*/vis_data/scalars.json'):
         log.write_text(log.read_text().replace('bbox_mAP', 'other').replace(
             'segm_mAP', 'other'))

@@ -154,6 +154,9 @@ def test_classes(tested, tiny_cls, trained_cls, tmp_path):
     assert (tmp_path / 'out/breakdown.png').stat().st_size > 10_000
     # all but one run may be gone
     again = breakdown(runs[3:], tmp_path / 'out', 'plain', keep=True)
-    assert sorted(map(str, again)) == sorted(map(str, rows))
+    assert again == rows
+    assert breakdown([], tmp_path / 'out', keep=True) == rows
+    with pytest.raises(ValueError, match='no run to compare'):
+        breakdown([], tmp_path / 'nothing', keep=True)
     with pytest.raises(ValueError, match='no run of the baseline gone'):
         breakdown(runs, baseline='gone')

@@ -7,7 +7,10 @@ from cli import ArgumentParser, call, report
 def parse_args():
     parser = ArgumentParser(json=True, description=__doc__)
     parser.add_argument(
-        'work_dirs', nargs='+', metavar='WORK_DIR', help='of a tested run')
+        'work_dirs',
+        nargs='*',
+        metavar='WORK_DIR',
+        help='of a tested run; none are needed with --keep')
     parser.add_argument(
         '--out',
         metavar='DIR',

@@ -7,12 +7,15 @@ from cli import ArgumentParser, call, report
 def parse_args():
     parser = ArgumentParser(json=True, description=__doc__)
     parser.add_argument(
-        'work_dirs', nargs='+', metavar='WORK_DIR', help='of a training run')
+        'work_dirs',
+        nargs='*',
+        metavar='WORK_DIR',
+        help='of a training run; none are needed with --keep')
     parser.add_argument(
         '--out',
         metavar='DIR',
-        help='write table.md, table.csv, runs.csv, curves.csv and curves.png '
-        'there')
+        help='write table.md, pairs.md (each to each), both as csv, runs.csv, '
+        'curves.csv and curves.png there')
     parser.add_argument(
         '--keep',
         action='store_true',

@@ -29,7 +29,8 @@ def breakdown(work_dirs: Sequence[str],
     pixels that is right. A classifier by class, in the share that is right.
 
     Args:
-        work_dirs (list[str]): Work dirs with predictions, of one test set.
+        work_dirs (list[str]): Work dirs with predictions, of one test set;
+            none are needed with ``keep``.
         out (str, optional): Folder to write ``table.md``, ``table.csv``,
             ``values.csv`` with those of each run, and ``breakdown.png`` to.
             Defaults to None.
@@ -39,7 +40,8 @@ def breakdown(work_dirs: Sequence[str],
             Defaults to 1000.
         keep (bool): Whether the runs that ``out`` has in its ``values.csv``
             count too, but for those of the same config and seed as one of
-            ``work_dirs``. Defaults to False.
+            ``work_dirs``; configs stay in the order that they have there.
+            Defaults to False.
         images (Sequence[str]): Patterns of file names, such as 'night_*.png'
             or 'ship/*'; the images of each are one more group. Defaults to ().
 
@@ -51,13 +53,17 @@ def breakdown(work_dirs: Sequence[str],
 
     Raises:
         FileNotFoundError: If a work dir has no predictions.
-        ValueError: If there is no run of the baseline, or no image fits a
-            pattern.
+        ValueError: If there is no run at all, none of the baseline, or no
+            image fits a pattern.
     """
     runs = list(map(Run, map(Path, work_dirs)))
     found = {(run.name, run.seed): read_predictions(run)
              for run in track(runs, 'Reading predictions')}
-    baseline = baseline or runs[0].name
+    kept = read_csv(Path(out) / 'values.csv') if out and keep else []
+    order = [*(row['config'] for row in kept), *(run.name for run in runs)]
+    if not order:
+        raise ValueError('there is no run to compare')
+    baseline = baseline or order[0]
     values = []
     for (name, seed), run in found.items():
         parts = dict.fromkeys(run.groups) | {
@@ -72,12 +78,12 @@ def breakdown(work_dirs: Sequence[str],
                                           samples) if group == 'all' else None)
             for group, part in parts.items()
         ]
-    if out and keep:
-        there = {(row['config'], row['seed']) for row in values}
-        values += [row for row in read_csv(Path(out) / 'values.csv')
-                   if (row['config'], row['seed']) not in there]
+    there = {(row['config'], row['seed']) for row in values}
+    values += [row for row in kept
+               if (row['config'], row['seed']) not in there]
+    values.sort(key=lambda row: (order.index(row['config']), int(row['seed'])))
     networks: Dict[str, dict] = {}
-    for row in sorted(values, key=lambda row: int(row['seed'])):
+    for row in values:
         networks.setdefault(row['config'], {}).setdefault(
             row['group'], {})[row['seed']] = row
     if baseline not in networks:

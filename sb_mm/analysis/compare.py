@@ -29,10 +29,13 @@ def compare(work_dirs: Sequence[str],
     differ from the baseline in more than the backbone are shown as such.
 
     Args:
-        work_dirs (list[str]): Work dirs of training runs.
+        work_dirs (list[str]): Work dirs of training runs; none are needed
+            with ``keep``.
         out (str, optional): Folder to write ``table.md``, ``table.csv``,
-            ``runs.csv``, ``curves.csv``, ``curves.png`` and, for metrics by
-            distance, ``distance.png`` to. Defaults to None.
+            ``runs.csv``, ``curves.csv``, ``curves.png``, with three configs
+            or more ``pairs.md`` and ``pairs.csv``, the difference of each to
+            each, and, for metrics by distance, ``distance.png`` to. Defaults
+            to None.
         baseline (str, optional): Name of the config that the others are
             compared with. Defaults to None, the first.
         shape (tuple[int, int], optional): Size of the image that
@@ -42,28 +45,32 @@ def compare(work_dirs: Sequence[str],
             parameters in ``out``, ``cost_METRIC.png``. Defaults to None.
         keep (bool): Whether the finished runs that ``out`` has in its
             ``runs.csv`` count too, but for those of the same config and seed
-            as one of ``work_dirs``. Defaults to False.
+            as one of ``work_dirs``; configs stay in the order that they have
+            there. Defaults to False.
 
     Returns:
         list[dict]: The rows, the baseline first.
 
     Raises:
         FileNotFoundError: If a folder is no work dir of a training run.
-        ValueError: If there is no run of the baseline, or none of the configs
-            in ``speed``.
+        ValueError: If there is no run at all, none of the baseline, or none of
+            the configs in ``speed``.
     """
     found: dict = {}
     runs = list(map(Run, map(Path, work_dirs)))
-    if out and keep:
-        there = {(run.name, run.seed) for run in runs}
-        runs += [run for run in read_runs(out)
-                 if (run.name, run.seed) not in there]
+    kept = read_runs(out) if out and keep else []
+    there = {(run.name, run.seed) for run in runs}
+    order = [run.name for run in (*kept, *runs)]
+    runs += [run for run in kept if (run.name, run.seed) not in there]
+    if not runs:
+        raise ValueError('there is no run to compare')
     for run in runs:
         finished = run.status == 'finished'
         key = (run.name, finished or run.path, run.tested, run.digests)
         found.setdefault(key, []).append(run)
     groups = [sorted(runs, key=lambda run: run.seed or 0)
               for runs in found.values()]
+    groups.sort(key=lambda runs: order.index(runs[0].name))
     baseline = baseline or groups[0][0].name
     reference = next((runs for runs in groups if runs[0].name == baseline),
                      None)
@@ -79,6 +86,8 @@ def compare(work_dirs: Sequence[str],
                          f'{", ".join(times) or "none"}')
     if out:
         write_table(rows, out)
+        if pairs := _pairs(groups):
+            write_table(pairs, out, 'pairs')
         if times:
             _draw_costs(groups, rows, times, Path(out))
         _draw(groups, Path(out) / 'curves.png')
@@ -103,17 +112,14 @@ def _row(runs, reference, shape):
         values = [r.last.get(metric) for r in runs if r.last]
         if not values or None in values:
             continue
-        decimals = 1 if metric in PERCENT else 3
         unit = UNITS.get(metric, '')
-        row[f'{metric}{unit}'] = _mean(values, decimals)
+        row[f'{metric}{unit}'] = _mean(values, _decimals(metric))
         if ', ' in metric:  # parts of another metric
             continue
         row[f'Δ {metric}{unit}'] = ''
         if runs is not reference and all(metric in r.last
                                          for r in reference):
-            row[f'Δ {metric}{unit}'] = _difference(
-                *(_by_seed(each, metric) for each in (runs, reference)),
-                metric, decimals)
+            row[f'Δ {metric}{unit}'] = _difference(runs, reference, metric)
     row['parameters (M)'] = f'{parameters / 1e6:.3f}'
     row[f'multiply-adds (G, {shape[0]}×{shape[1]})'] = f'{flops / 1e9:.2f}'
     row[f'{run.unit}s'] = str(run.planned)
@@ -130,11 +136,40 @@ def _by_seed(runs, metric):
     return {seed: run.last[metric] for seed, run in zip(seeds, runs)}
 
 
-def _difference(ours, theirs, metric, decimals):
-    difference, half, _ = paired_difference(ours, theirs)
-    text = format_difference(difference, half, decimals)
+def _pairs(groups):
+    """The difference of each network to those before it, where there are more
+    than the two of the table."""
+    reference, networks = groups[0][0], {}
+    for runs in groups:
+        if (runs[0].status == 'finished' and runs[0].tested == reference.tested
+                and not _differences(runs[0], reference)):
+            networks.setdefault(runs[0].name, runs)
+    rows = []
+    for metric in reference.metric_names:
+        names = [name for name, runs in networks.items()
+                 if all(metric in run.last for run in runs)]
+        if ', ' in metric or len(names) < 3:
+            continue
+        rows += [
+            dict({'metric': f'{metric}{UNITS.get(metric, "")}', 'config': name},
+                 **{f'to {before}': _difference(networks[name],
+                                                networks[before], metric)
+                    for before in names[:i]})
+            for i, name in enumerate(names) if i
+        ]
+    return rows
+
+
+def _difference(ours, theirs, metric):
+    difference, half, _ = paired_difference(
+        _by_seed(ours, metric), _by_seed(theirs, metric))
+    text = format_difference(difference, half, _decimals(metric))
     said = verdict(difference, half, less_is_better(metric))
     return f'{text} {said}'.rstrip()
+
+
+def _decimals(metric):
+    return 1 if metric in PERCENT else 3
 
 
 def _mean(values, decimals):

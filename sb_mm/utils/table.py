@@ -32,13 +32,15 @@ def print_table(rows: Sequence[dict]) -> None:
     console.print(table)
 
 
-def write_table(rows: Sequence[dict], folder: Union[str, Path]) -> None:
+def write_table(rows: Sequence[dict],
+                folder: Union[str, Path],
+                name: str = 'table') -> None:
     """Write rows to ``table.md`` and ``table.csv`` in a folder."""
     columns, lines = _cells(rows)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_csv(rows, folder / 'table.csv')
-    (folder / 'table.md').write_text(''.join(
+    write_csv(rows, folder / f'{name}.csv')
+    (folder / f'{name}.md').write_text(''.join(
         f'| {" | ".join(line)} |\n'
         for line in [columns, ['---'] * len(columns), *lines]))
 
