@@ -144,6 +144,8 @@ def test_compare_averages_nothing_that_differs(trained, tmp_path):
     assert compare([], tmp_path / 'out', 'plain', keep=True) == rows
     with pytest.raises(ValueError, match='no run to compare'):
         compare([], tmp_path / 'nothing', keep=True)
+    with pytest.raises(ValueError, match='--keep needs --out'):
+        compare([], keep=True)
     for log in runs[0].glob('*/vis_data/scalars.json'):
         log.write_text(log.read_text().replace('bbox_mAP', 'other').replace(
             'segm_mAP', 'other'))

@@ -158,5 +158,7 @@ def test_classes(tested, tiny_cls, trained_cls, tmp_path):
     assert breakdown([], tmp_path / 'out', keep=True) == rows
     with pytest.raises(ValueError, match='no run to compare'):
         breakdown([], tmp_path / 'nothing', keep=True)
+    with pytest.raises(ValueError, match='--keep needs --out'):
+        breakdown([], keep=True)
     with pytest.raises(ValueError, match='no run of the baseline gone'):
         breakdown(runs, baseline='gone')

@@ -53,9 +53,11 @@ def breakdown(work_dirs: Sequence[str],
 
     Raises:
         FileNotFoundError: If a work dir has no predictions.
-        ValueError: If there is no run at all, none of the baseline, or no
-            image fits a pattern.
+        ValueError: If there is no run at all, none of the baseline, no image
+            fits a pattern, or ``keep`` without ``out``.
     """
+    if keep and not out:
+        raise ValueError('--keep needs --out, which has the runs to keep')
     runs = list(map(Run, map(Path, work_dirs)))
     found = {(run.name, run.seed): read_predictions(run)
              for run in track(runs, 'Reading predictions')}

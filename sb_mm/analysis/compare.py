@@ -53,12 +53,14 @@ def compare(work_dirs: Sequence[str],
 
     Raises:
         FileNotFoundError: If a folder is no work dir of a training run.
-        ValueError: If there is no run at all, none of the baseline, or none of
-            the configs in ``speed``.
+        ValueError: If there is no run at all, none of the baseline, none of
+            the configs in ``speed``, or ``keep`` without ``out``.
     """
     found: dict = {}
     runs = list(map(Run, map(Path, work_dirs)))
-    kept = read_runs(out) if out and keep else []
+    if keep and not out:
+        raise ValueError('--keep needs --out, which has the runs to keep')
+    kept = read_runs(out) if keep else []
     there = {(run.name, run.seed) for run in runs}
     order = [run.name for run in (*kept, *runs)]
     runs += [run for run in kept if (run.name, run.seed) not in there]
