@@ -65,6 +65,13 @@ def test_matrix_trains_skips_and_resumes(run_tool, tiny, tmp_path):
     result = run_tool(*command, 'train_dataloader.dataset.data_root=nowhere',
                       '--seeds', 0)
     assert result.returncode and 'failed, see' in result.stdout
+    # what is there has other settings
+    for option in 'optim_wrapper.optimizer.lr=1.', 'load_from=plain.pth':
+        result = run_tool('run_matrix.py', PLUGIN, '--work-dir', folder,
+                          '--seeds', 0, *options, option)
+        assert result.returncode == 2
+        assert (f'{PLUGIN.stem}/seed_0 has a run with another '
+                f'{option.split("=")[0]}: give another' in result.stdout)
 
 
 def test_compare_averages_nothing_that_differs(trained, tmp_path):

@@ -10,6 +10,7 @@ from typing import List, Optional, Sequence, Union
 from mmengine.config import Config, DictAction
 from rich.progress import track
 
+from ..apis.checks import listed
 from ..main import TOOLS
 from .compare import compare
 from .kept_runs import read_runs
@@ -29,7 +30,8 @@ def run_matrix(configs: Sequence[str],
     """Train every config with every seed by ``tools/train.py``.
 
     What is finished is skipped and what is not is resumed, so an interrupted
-    matrix goes on where it stopped. A run that fails does not stop the others.
+    matrix goes on where it stopped; what is there has to have the same
+    settings. A run that fails does not stop the others.
 
     Args:
         configs (list[str]): Config files.
@@ -57,7 +59,8 @@ def run_matrix(configs: Sequence[str],
 
     Raises:
         FileNotFoundError: If a config does not exist.
-        ValueError: If two configs have the same name.
+        ValueError: If two configs have the same name, or a work dir has a run
+            with other settings.
     """
     missing = [config for config in configs if not Path(config).is_file()]
     if missing:
@@ -69,12 +72,13 @@ def run_matrix(configs: Sequence[str],
     runs = [(config, seed, Path(work_dir, Path(config).stem, f'seed_{seed}'))
             for seed in seeds for config in configs]
     kept = read_runs(folder) if keep else []
-    if kept:
-        there = {(run.name, run.seed, run.digests)
-                 for run in kept if run.tested or not test}
-        digests = {config: _digests(config, cfg_options) for config in configs}
-        runs = [(config, seed, path) for config, seed, path in runs
-                if (Path(config).stem, seed, digests[config]) not in there]
+    wanted = {config: _experiment(config, cfg_options) for config in configs}
+    there = {(run.name, run.seed, run.digests)
+             for run in kept if run.tested or not test}
+    runs = [(config, seed, path) for config, seed, path in runs
+            if (Path(config).stem, seed, wanted[config].digests) not in there]
+    for config, _, path in runs:
+        _check_settings(path, wanted[config])
     threads = str(max(1, len(os.sched_getaffinity(0)) // jobs))
     done, failed = [], []
 
@@ -123,13 +127,27 @@ def run_matrix(configs: Sequence[str],
     return rows + failed
 
 
-def _digests(config, cfg_options):
-    """tuple[str, str]: ``Run.digests`` of a run of this config."""
+def _experiment(config, cfg_options):
+    """Experiment: What the runner will write of a run of this config."""
     parser = ArgumentParser()
     parser.add_argument('options', nargs='*', action=DictAction, default={})
     cfg = Config.fromfile(config)
     cfg.merge_from_dict(parser.parse_args(cfg_options).options)
-    return Experiment(cfg).digests
+    return Experiment(Config.fromstring(cfg.pretty_text, '.py'))
+
+
+def _check_settings(path, wanted):
+    """Refuse to take a run for one with other settings, and to resume it."""
+    try:
+        ours, theirs = wanted.settings(), Run(path).settings()
+    except FileNotFoundError:
+        return
+    different = sorted(key for key in ours.keys() | theirs.keys()
+                       if ours.get(key) != theirs.get(key))
+    if different:
+        raise ValueError(f'{path} has a run with another '
+                         f'{listed(different, 5)}: give another --work-dir, or '
+                         'remove it')
 
 
 def _finished(path):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from statistics import median
+from typing import Optional
 
 from mmengine.config import Config
 
@@ -47,6 +48,7 @@ class Experiment:
 
     def __init__(self, cfg):
         self.cfg = cfg
+        self.started_from = cfg.get('load_from')
 
     @property
     def experiment(self):
@@ -68,11 +70,14 @@ class Experiment:
 
     def settings(self):
         """dict: All settings that make the experiment, flat."""
-        return {
+        settings = {
             key: value
             for key, value in _flatten(self.experiment).items()
             if key.split('.')[0] not in _PER_RUN
         }
+        if self.started_from:
+            settings['load_from'] = self.started_from
+        return settings
 
     @property
     def digests(self):
@@ -97,6 +102,7 @@ class Run(Experiment):
     """
     path: Path
     cfg: Config = field(init=False)
+    started_from: Optional[str] = field(init=False, default=None)
     losses: dict = field(init=False, default_factory=dict)
     seconds: dict = field(init=False, default_factory=dict)
     metrics: dict = field(init=False, default_factory=dict)
@@ -120,6 +126,9 @@ class Run(Experiment):
             'max_epochs' if by_epoch else 'max_iters']
         step = 0
         for log in logs:  # those of resumed runs follow
+            began = Config.fromfile(log.with_name('config.py'))
+            if not began.get('resume'):
+                self.started_from = began.get('load_from')
             for line in log.read_text().splitlines():
                 try:
                     record = json.loads(line)
