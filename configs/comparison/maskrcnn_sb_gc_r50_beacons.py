@@ -1,11 +1,3 @@
-_base_ = './maskrcnn_r50_beacons.py'
+_base_ = './maskrcnn_gc_r16_r50_beacons.py'
 model = dict(
-    backbone=dict(
-        type='SBResNet',
-        sb_stages=(True, True, True, False),
-        plugins=[
-            dict(
-                cfg=dict(type='ContextBlock', ratio=1 / 16),
-                stages=(False, True, True, True),
-                position='after_conv3')
-        ]))
+    backbone=dict(type='SBResNet', sb_stages=(True, True, True, False)))

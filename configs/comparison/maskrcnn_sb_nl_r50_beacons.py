@@ -1,11 +1,3 @@
-_base_ = './maskrcnn_r50_beacons.py'
+_base_ = './maskrcnn_nl_r50_beacons.py'
 model = dict(
-    backbone=dict(
-        type='SBResNet',
-        sb_stages=(True, True, True, False),
-        plugins=[
-            dict(
-                cfg=dict(type='NonLocal2d'),
-                stages=(False, True, True, False),
-                position='after_conv2')
-        ]))
+    backbone=dict(type='SBResNet', sb_stages=(True, True, True, False)))

@@ -1,11 +1,3 @@
-_base_ = './upernet_r50_ade20k.py'
+_base_ = './upernet_gc_r16_r50_ade20k.py'
 model = dict(
-    backbone=dict(
-        type='SBResNetV1c',
-        sb_stages=(True, True, True, False),
-        plugins=[
-            dict(
-                cfg=dict(type='ContextBlock', ratio=1 / 16),
-                stages=(False, True, True, True),
-                position='after_conv3')
-        ]))
+    backbone=dict(type='SBResNetV1c', sb_stages=(True, True, True, False)))

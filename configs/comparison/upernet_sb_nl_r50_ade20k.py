@@ -1,11 +1,3 @@
-_base_ = './upernet_r50_ade20k.py'
+_base_ = './upernet_nl_r50_ade20k.py'
 model = dict(
-    backbone=dict(
-        type='SBResNetV1c',
-        sb_stages=(True, True, True, False),
-        plugins=[
-            dict(
-                cfg=dict(type='NonLocal2d'),
-                stages=(False, True, True, False),
-                position='after_conv2')
-        ]))
+    backbone=dict(type='SBResNetV1c', sb_stages=(True, True, True, False)))

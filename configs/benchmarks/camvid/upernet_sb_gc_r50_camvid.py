@@ -1,8 +1,2 @@
-_base_ = './upernet_sb_r50_camvid.py'
-model = dict(
-    backbone=dict(plugins=[
-        dict(
-            cfg=dict(type='GlobalContext'),
-            stages=(False, True, True, True),
-            position='after_conv3')
-    ]))
+_base_ = './upernet_gc_r16_r50_camvid.py'
+model = dict(backbone=dict(sb_stages=(True, True, True, False)))

@@ -1,8 +1,2 @@
-_base_ = './sb_r20_cifar10.py'
-model = dict(
-    backbone=dict(plugins=[
-        dict(
-            cfg=dict(type='GlobalContext'),
-            stages=(True, True, True),
-            position='after_conv3')
-    ]))
+_base_ = './gc_r16_r20_cifar10.py'
+model = dict(backbone=dict(sb_stages=(True, True, True)))

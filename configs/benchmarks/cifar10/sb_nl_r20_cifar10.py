@@ -1,8 +1,2 @@
-_base_ = './sb_r20_cifar10.py'
-model = dict(
-    backbone=dict(plugins=[
-        dict(
-            cfg=dict(type='NonLocal2d'),
-            stages=(False, True, True),
-            position='after_conv2')
-    ]))
+_base_ = './nl_r20_cifar10.py'
+model = dict(backbone=dict(sb_stages=(True, True, True)))

@@ -1,8 +1,2 @@
-_base_ = './maskrcnn_sb_r50_nuclei.py'
-model = dict(
-    backbone=dict(plugins=[
-        dict(
-            cfg=dict(type='GlobalContext'),
-            stages=(False, True, True, True),
-            position='after_conv3')
-    ]))
+_base_ = './maskrcnn_gc_r16_r50_nuclei.py'
+model = dict(backbone=dict(sb_stages=(True, True, True, False)))
