@@ -102,6 +102,10 @@ def draw_costs(values, baseline, costs, metric, path):
             xlabel=label,
             ylabel=f'{metric}{UNITS.get(metric, "")}, difference by seed, 95 %')
         axis.grid(alpha=.3)
-    figure.legend(*axes[0].get_legend_handles_labels(),
-                  loc='outside upper center', ncols=3, fontsize='small')
+    shown = {  # not all costs are known of every network
+        label: handle for axis in axes
+        for handle, label in zip(*axis.get_legend_handles_labels())
+    }
+    figure.legend(shown.values(), shown.keys(), loc='outside upper center',
+                  ncols=3, fontsize='small')
     figure.savefig(path)
