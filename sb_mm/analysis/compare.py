@@ -187,10 +187,8 @@ def _differences(run, reference):
         return []
     if not (run.settings and reference.settings):
         return ['settings that were not kept']
-    ours, theirs = run.settings(), reference.settings()
-    return sorted(
-        key for key in ours.keys() | theirs.keys()
-        if ours.get(key) != theirs.get(key) and not key.startswith(BACKBONE))
+    return [key for key in run.differences(reference)
+            if not key.startswith(BACKBONE)]
 
 
 def _draw_costs(groups, rows, times, out):

@@ -139,11 +139,9 @@ def _experiment(config, cfg_options):
 def _check_settings(path, wanted):
     """Refuse to take a run for one with other settings, and to resume it."""
     try:
-        ours, theirs = wanted.settings(), Run(path).settings()
+        different = wanted.differences(Run(path))
     except FileNotFoundError:
         return
-    different = sorted(key for key in ours.keys() | theirs.keys()
-                       if ours.get(key) != theirs.get(key))
     if different:
         raise ValueError(f'{path} has a run with another '
                          f'{listed(different, 5)}: give another --work-dir, or '

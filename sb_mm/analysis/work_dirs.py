@@ -89,6 +89,13 @@ class Experiment:
         return tuple(sha256(repr(part).encode()).hexdigest()[:8]
                      for part in parts)
 
+    def differences(self, other):
+        """list[str]: The settings that are not those of another
+        experiment."""
+        ours, theirs = self.settings(), other.settings()
+        return sorted(key for key in ours.keys() | theirs.keys()
+                      if ours.get(key) != theirs.get(key))
+
 
 @dataclass
 class Run(Experiment):
@@ -102,6 +109,7 @@ class Run(Experiment):
     """
     path: Path
     cfg: Config = field(init=False)
+    #: Weights that the training began with, before it was resumed.
     started_from: Optional[str] = field(init=False, default=None)
     losses: dict = field(init=False, default_factory=dict)
     seconds: dict = field(init=False, default_factory=dict)

@@ -35,7 +35,7 @@ def print_table(rows: Sequence[dict]) -> None:
 def write_table(rows: Sequence[dict],
                 folder: Union[str, Path],
                 name: str = 'table') -> None:
-    """Write rows to ``table.md`` and ``table.csv`` in a folder."""
+    """Write rows to ``NAME.md`` and ``NAME.csv`` in a folder."""
     columns, lines = _cells(rows)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
