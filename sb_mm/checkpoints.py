@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Collection, List, Optional, Tuple, Union
 
 import torch
-from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
 
 from .utils.checkpoint_file import (checked_weights, read_checkpoint,
                                     scratch_file)
@@ -156,9 +154,8 @@ def new_lines(new):
 
 
 def _build(config):
-    cfg = Config.fromfile(config)
-    init_default_scope(cfg.get('default_scope'))
-    return MODELS.build(cfg.model)
+    from .apis.model import build_model  # which imports this module
+    return build_model(config)[1]
 
 
 def to_sb(weights: dict,

@@ -29,6 +29,7 @@ DOCUMENTS = [
 RUN_ELSEWHERE = {
     'deploy.md': 'test_predictions.py',
     'plugin.md': 'test_plugin.py',
+    'reference.md': 'test_type_names.py',
 }
 
 

@@ -450,9 +450,10 @@ def test_standardised_weights_give_the_plain_outputs(conv):
     assert net.layer2[1].conv3.weight.grad[:, -3:].any()
 
 
-def test_group_norm_has_one_group_in_the_branch():
+@pytest.mark.parametrize('kind', ['GN', nn.GroupNorm])
+def test_group_norm_has_one_group_in_the_branch(kind):
     net = SBResNet(
-        depth=50, base_channels=32, norm_cfg=dict(type='GN', num_groups=32))
+        depth=50, base_channels=32, norm_cfg=dict(type=kind, num_groups=32))
     assert net.layer1[0].gn2.num_groups == 32
     branch = net.layer1[0].spatial_bias
     assert branch.norm.num_groups == branch.reduction.norm.num_groups == 1

@@ -126,13 +126,16 @@ def report(rows, args):
 
     Args:
         rows (list[dict]): The rows; ``status`` is 'ok' or 'finished', or says
-            what is wrong.
+            what is wrong. One with an ``answer`` stands below the table.
         args (argparse.Namespace): The arguments, of which ``json`` is used.
     """
     if args.json:
         print(json.dumps(rows, indent=1))
     else:
         from sb_mm.utils.table import print_table
-        print_table(rows)
+        print_table([row for row in rows if 'answer' not in row])
+        for row in rows:
+            if 'answer' in row:
+                print(row['config'], row['answer'])
     statuses = [row.get('status', 'ok') for row in rows]
     sys.exit(any(status not in ('ok', 'finished') for status in statuses))

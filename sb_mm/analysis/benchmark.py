@@ -8,13 +8,13 @@ from typing import List, Optional, Sequence, Tuple
 
 import torch
 from mmcv.cnn.utils import fuse_conv_bn
-from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from rich.progress import Progress
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.benchmark import Timer
 
 from ..allocator import allocator, reuse_memory
+from ..apis.checks import read_config
 from ..apis.errors import describe
 from ..engine import to_channels_last
 from .complexity import count_flops
@@ -151,7 +151,7 @@ class _Network:
         self.name = Path(config).stem
         self.size, self.batch_size, self.device = size, batch_size, device
         self.times = []
-        cfg = Config.fromfile(config)
+        cfg = read_config(config)
         init_default_scope(cfg.default_scope)
         model = MODELS.build(cfg.model if whole else cfg.model.backbone)
         if whole:

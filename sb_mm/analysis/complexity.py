@@ -9,6 +9,7 @@ from mmengine.analysis.jit_handles import get_shape
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
+from ..apis.checks import read_config
 from ..apis.errors import describe
 from .receptive_field import receptive_field as find_receptive_field
 from ..utils.table import write_table
@@ -45,8 +46,7 @@ def compare_complexity(configs: Sequence[str],
         row: Dict[str, object] = {'config': Path(config).stem}
         rows.append(row)
         try:
-            cfg = Config.fromfile(config)
-            cfg.merge_from_dict(cfg_options or {})
+            cfg = read_config(config, cfg_options)
             parameters, flops, size = count_complexity(cfg, shape)
             field = _field(cfg) if receptive_field else ''
         except Exception as error:

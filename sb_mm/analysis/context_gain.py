@@ -149,12 +149,13 @@ def _write_twins(config, folder, iterations):
             logger=dict(type='LoggerHook',
                         interval=min(max(iterations // 20, 1), 50))))
     folder.mkdir(parents=True, exist_ok=True)
-    base = dict(_base_=str(Path(config).resolve()))
+    (folder / 'base.py').write_text(cfg.pretty_text)
     paths = []
     for file, backbone in dict(plain=off, sb=dict(type=name)).items():
         path = folder / f'{file}.py'
         path.write_text(Config(dict(
-            base, model=dict(backbone=backbone), **shared)).pretty_text)
+            _base_='base.py', model=dict(backbone=backbone),
+            **shared)).pretty_text)
         paths.append(str(path))
     return paths
 

@@ -10,7 +10,7 @@ from typing import List, Optional, Sequence, Union
 from mmengine.config import Config, DictAction
 from rich.progress import track
 
-from ..apis.checks import listed
+from ..apis.checks import listed, read_config
 from ..main import TOOLS
 from .compare import compare
 from .kept_runs import read_runs
@@ -131,8 +131,7 @@ def _experiment(config, cfg_options):
     """Experiment: What the runner will write of a run of this config."""
     parser = ArgumentParser()
     parser.add_argument('options', nargs='*', action=DictAction, default={})
-    cfg = Config.fromfile(config)
-    cfg.merge_from_dict(parser.parse_args(cfg_options).options)
+    cfg = read_config(config, parser.parse_args(cfg_options).options)
     return Experiment(Config.fromstring(cfg.pretty_text, '.py'))
 
 

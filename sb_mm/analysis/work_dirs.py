@@ -9,7 +9,7 @@ from typing import Optional
 
 from mmengine.config import Config
 
-from ..apis.checks import evaluators_of
+from ..apis.checks import evaluators_of, read_config
 from .complexity import count_complexity
 
 #: Metrics of the evaluators, and their names in the field.
@@ -127,7 +127,7 @@ class Run(Experiment):
                 f'{self.path} is no work dir of a training run: it has no '
                 + ('config' if not configs else '*/vis_data/scalars.json'))
         self.name = configs[-1].stem
-        self.cfg = Config.fromfile(configs[-1])
+        self.cfg = read_config(configs[-1])
         by_epoch = 'max_epochs' in self.cfg.train_cfg
         self.unit = 'epoch' if by_epoch else 'iteration'
         self.planned = self.cfg.train_cfg[

@@ -5,6 +5,8 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
+from .type_names import name_types
+
 #: Where to get the data of a dataset class.
 _SOURCES = dict(
     CocoDataset='MS-COCO 2017: https://cocodataset.org/#download, unpacked to '
@@ -40,11 +42,11 @@ def read_config(path, cfg_options=None):
     """Read a config file.
 
     Args:
-        path (str): The file.
+        path (str or Path): The file.
         cfg_options (dict, optional): Settings to override. Defaults to None.
 
     Returns:
-        Config: The config.
+        Config: The config, its types by name.
 
     Raises:
         InputError: If it does not exist.
@@ -54,7 +56,7 @@ def read_config(path, cfg_options=None):
                          f'(looked for {Path(path).absolute()})')
     cfg = Config.fromfile(path)
     cfg.merge_from_dict(cfg_options or {})
-    return cfg
+    return name_types(cfg)
 
 
 def check_checkpoint(path):

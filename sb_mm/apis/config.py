@@ -123,7 +123,6 @@ def newest_sound_checkpoint(work_dir):
 
 def _use_amp(cfg):
     wrapper = cfg.optim_wrapper.get('type', 'OptimWrapper')
-    wrapper = getattr(wrapper, '__name__', wrapper)  # a class or its name
     if wrapper not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise InputError('--amp needs optim_wrapper.type=OptimWrapper, but '
                          f'the config has {wrapper}')

@@ -100,10 +100,10 @@ def _get(kind, registry, scope):
     if scope in installed_toolboxes():
         modules.insert(0, import_module(f'{scope}.registry'))
     for module in modules:
-        candidates += [
-            value for value in vars(module).values()
-            if isinstance(value, Registry)
-        ]
+        candidates += sorted(
+            (value for value in vars(module).values()
+             if isinstance(value, Registry)),
+            key=lambda each: each.scope != scope)  # has parents beside it
     for candidate in candidates:
         try:
             found = candidate.get(kind)

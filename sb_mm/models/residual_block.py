@@ -5,6 +5,7 @@ the layers of their blocks alike: ``conv1``, ``norm1``, ``conv2``, …
 """
 import torch
 from mmcv.cnn import build_plugin_layer
+from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from .maps_reader import read_maps
@@ -67,7 +68,7 @@ class SBBlockMixin(ResidualMixin):
         # requires_grad=False in a config means weights of the checkpoint; the
         # backbone decides for the SB branch
         sb_norm_cfg = {**norm_cfg, 'requires_grad': True}
-        if sb_norm_cfg['type'] == 'GN':
+        if sb_norm_cfg['type'] in ('GN', nn.GroupNorm):
             sb_norm_cfg['num_groups'] = 1
         self.sb_cfg = {
             'in_channels': getattr(self, self.source).in_channels,

@@ -1,0 +1,112 @@
+"""Configs in pure Python, which name a ``type`` by its class."""
+from importlib import import_module
+
+from mmengine import registry as registries
+from mmengine.config import Config
+from mmengine.registry import Registry
+
+from ..compat import FOUNDATIONS, TOOLBOXES, installed_toolboxes
+
+#: Packages that register what they have by themselves.
+_KNOWN = (*FOUNDATIONS, *TOOLBOXES, 'torch', 'torchvision')
+
+
+def name_types(cfg: Config) -> Config:
+    """Give a config in pure Python, or what MMEngine dumps of it, the form of
+    all others: names of the registries in the scope of the model, and
+    ``custom_imports`` of what registers them.
+
+    Args:
+        cfg (Config): A config of either form.
+
+    Returns:
+        Config: The config with names; itself if there is nothing to name.
+        What no registry has stays as it is.
+    """
+    given = cfg.to_dict()
+    found = {path: entry for path in dict.fromkeys(_types(given))
+             if '.' in path and (entry := _find(path))}
+    if not found:
+        return cfg
+    scope = cfg.get('default_scope') or next(
+        (found[path][0].scope for path in _types(given.get('model'))
+         if path in found and found[path][0].scope in installed_toolboxes()),
+        None)
+    names = {path: _name(scope, *entry) for path, entry in found.items()}
+    cfg_dict = {
+        key: _replace(value, names)
+        for key, value in dict.items(cfg._cfg_dict) if key in given
+    }
+    imports = dict.fromkeys(given.get('custom_imports', {}).get('imports', ()))
+    for registry, name in found.values():
+        module = registry.module_dict[name].__module__
+        if module.partition('.')[0] not in _KNOWN:
+            imports[module] = None
+    if imports:
+        cfg_dict['custom_imports'] = dict(
+            imports=list(imports), allow_failed_imports=False)
+    return Config(dict(cfg_dict, default_scope=scope), filename=cfg.filename)
+
+
+def _types(value):
+    """Yield the names and paths of the types in a part of a config."""
+    if isinstance(value, dict):
+        if isinstance(value.get('type'), str):
+            yield value['type']
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        return
+    for child in value:
+        yield from _types(child)
+
+
+def _find(path):
+    """tuple[Registry, str] or None: Where the object of a path, such as
+    ``mmdet.models.MaskRCNN``, is registered."""
+    module, _, name = path.rpartition('.')
+    try:
+        wanted = getattr(import_module(module), name)
+    except Exception:  # of any import; what builds it says it again
+        return None
+    roots = [each for each in vars(registries).values()
+             if isinstance(each, Registry)]
+    entries = [(registry, name, module) for root in roots
+               for registry in (root, *root.children.values())
+               for name, module in registry.module_dict.items()]
+    for registry, name, module in entries:
+        if module is wanted:
+            return registry, name
+    for registry, name, module in entries:  # one has taken its place
+        if (isinstance(wanted, type) and isinstance(module, type)
+                and issubclass(module, wanted) and name == wanted.__name__):
+            return registry, name
+    return None
+
+
+def _name(scope, registry, name):
+    """str: The name alone where the scope has the same under it."""
+    root = registry.root
+    own = root.children.get(scope, root)
+    own.import_from_location()
+    module = own.module_dict.get(name) or root.module_dict.get(name)
+    if module is registry.module_dict[name]:
+        return name
+    return f'{registry.scope}.{name}'
+
+
+def _replace(value, names):
+    """The same with names, which leaves what is imported later unbuilt."""
+    if isinstance(value, dict):
+        pairs = dict.items(value)
+        return {
+            key: names.get(_path(child), child)
+            if key == 'type' else _replace(child, names)
+            for key, child in pairs
+        }
+    if isinstance(value, (list, tuple)):
+        return type(value)(_replace(child, names) for child in value)
+    return value
+
+
+def _path(kind):
+    return kind if isinstance(kind, str) else f'{kind.module}.{kind}'
