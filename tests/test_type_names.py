@@ -1,6 +1,7 @@
 """Configs in pure Python, whose types are classes."""
 import re
 
+import mmcv.ops
 import pytest
 from conftest import CLS_CONFIG, DEMO, ROOT, SEG_CONFIG
 from mmengine.config import Config
@@ -19,7 +20,8 @@ def in_pure_python(config, path):
     cfg.pop('custom_imports')
 
     def class_for(found):
-        kind = _get(found[1], MODELS, scope)
+        kind = _get(found[1], MODELS, scope) or getattr(
+            mmcv.ops, found[1], None)
         if kind is None:  # what no registry has
             return found[0]
         imports[found[1]] = (f'from {kind.__module__} import '

@@ -3,6 +3,7 @@ from importlib import import_module
 
 from mmengine import registry as registries
 from mmengine.config import Config
+from mmengine.config.lazy import LazyAttr, LazyObject
 from mmengine.registry import Registry
 
 from ..compat import FOUNDATIONS, TOOLBOXES, installed_toolboxes
@@ -28,10 +29,10 @@ def name_types(cfg: Config) -> Config:
              if '.' in path and (entry := _find(path))}
     if not found:
         return cfg
+    scopes = (found[path][0].scope for path in _types(given.get('model'))
+              if path in found and found[path][0])
     scope = cfg.get('default_scope') or next(
-        (found[path][0].scope for path in _types(given.get('model'))
-         if path in found and found[path][0].scope in installed_toolboxes()),
-        None)
+        (each for each in scopes if each in installed_toolboxes()), None)
     names = {path: _name(scope, *entry) for path, entry in found.items()}
     cfg_dict = {
         key: _replace(value, names)
@@ -39,7 +40,7 @@ def name_types(cfg: Config) -> Config:
     }
     imports = dict.fromkeys(given.get('custom_imports', {}).get('imports', ()))
     for registry, name in found.values():
-        module = registry.module_dict[name].__module__
+        module = registry.module_dict[name].__module__ if registry else 'mmcv'
         if module.partition('.')[0] not in _KNOWN:
             imports[module] = None
     if imports:
@@ -61,15 +62,18 @@ def _types(value):
 
 
 def _find(path):
-    """tuple[Registry, str] or None: Where the object of a path, such as
-    ``mmdet.models.MaskRCNN``, is registered."""
-    module, _, name = path.rpartition('.')
+    """tuple[Registry or None, str] or None: Where the object of a path, such
+    as ``mmdet.models.MaskRCNN``, is registered. The toolboxes look up ``nms``
+    and RoI layers in ``mmcv.ops`` instead."""
+    module, _, own_name = path.rpartition('.')
     try:
-        wanted = getattr(import_module(module), name)
+        wanted = getattr(import_module(module), own_name)
     except Exception:  # of any import; what builds it says it again
         return None
-    roots = [each for each in vars(registries).values()
-             if isinstance(each, Registry)]
+    own = [import_module(f'{scope}.registry')
+           for scope in installed_toolboxes()]  # has some without a parent
+    roots = [each for module in (registries, *own)
+             for each in vars(module).values() if isinstance(each, Registry)]
     entries = [(registry, name, module) for root in roots
                for registry in (root, *root.children.values())
                for name, module in registry.module_dict.items()]
@@ -80,11 +84,13 @@ def _find(path):
         if (isinstance(wanted, type) and isinstance(module, type)
                 and issubclass(module, wanted) and name == wanted.__name__):
             return registry, name
-    return None
+    return (None, own_name) if path.startswith('mmcv.ops.') else None
 
 
 def _name(scope, registry, name):
     """str: The name alone where the scope has the same under it."""
+    if registry is None:
+        return name
     root = registry.root
     own = root.children.get(scope, root)
     own.import_from_location()
@@ -94,19 +100,13 @@ def _name(scope, registry, name):
     return f'{registry.scope}.{name}'
 
 
-def _replace(value, names):
-    """The same with names, which leaves what is imported later unbuilt."""
+def _replace(value, names, key=None):
+    """The same with names; what else was imported stays as lazy as it is."""
     if isinstance(value, dict):
-        pairs = dict.items(value)
-        return {
-            key: names.get(_path(child), child)
-            if key == 'type' else _replace(child, names)
-            for key, child in pairs
-        }
+        return {key: _replace(child, names, key)
+                for key, child in dict.items(value)}
     if isinstance(value, (list, tuple)):
         return type(value)(_replace(child, names) for child in value)
-    return value
-
-
-def _path(kind):
-    return kind if isinstance(kind, str) else f'{kind.module}.{kind}'
+    if key == 'type' and isinstance(value, (LazyAttr, LazyObject)):
+        return names.get(f'{value.module}.{value}', value)
+    return names.get(value, value) if key == 'type' else value
