@@ -10,6 +10,7 @@ from mmengine.registry import MODELS
 from sb_mm.analysis.work_dirs import Experiment, Run
 from sb_mm.apis.checks import read_config
 from sb_mm.apis.signatures import _get
+from sb_mm.apis.type_names import imports_of
 
 
 def in_pure_python(config, path):
@@ -57,6 +58,13 @@ def test_config_with_names_is_left_alone():
     assert cfg.to_dict() == Config.fromfile(DEMO).to_dict()
     assert not [name for name in re.findall(r"type='([^']*)'", cfg.pretty_text)
                 if name.count('.') > 1]
+
+
+@pytest.mark.parametrize('imports', ['sb_mm', ['sb_mm'], ('sb_mm', )])
+def test_imports_of_one_module(imports):
+    cfg = Config(dict(custom_imports=dict(imports=imports)))
+    assert imports_of(cfg) == ['sb_mm']
+    assert imports_of(Config()) == []
 
 
 def test_tools_take_it_as_documented(run_tool, tiny, tmp_path):

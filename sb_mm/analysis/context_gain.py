@@ -8,6 +8,7 @@ from typing import List, Optional, Sequence
 from mmengine.config import Config
 
 from ..apis.checks import InputError, read_config
+from ..apis.type_names import imports_of
 from .matrix import run_matrix
 from .statistics import (less_is_better, paired_difference, seeds_needed,
                          verdict)
@@ -129,8 +130,8 @@ def _write_twins(config, folder, iterations):
     warmup = max(iterations // 20, 1)
     shared = dict(
         custom_imports=dict(
-            imports=[*{'sb_mm', *cfg.get('custom_imports', {}).get(
-                'imports', [])}], allow_failed_imports=False),
+            imports=[*dict.fromkeys(['sb_mm', *imports_of(cfg)])],
+            allow_failed_imports=False),
         custom_hooks=[*cfg.get('custom_hooks', []), dict(
             type='SameStartHook', twin=dict(backbone=off))],
         train_cfg=dict(

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import List, Optional, Sequence
 
 import torch
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.registry import MODELS
 from rich.progress import track
 from torch import nn
 
+from ..apis.type_names import dicts_in
 from ..compat import installed_toolboxes
 from ..utils.table import write_table
 
@@ -70,21 +71,11 @@ def _backbones(path, toolbox):
         yield f'cannot be read: {_line(error)}'
         return
     model = cfg.get('model')
-    for cfg in _dicts(model):
+    for cfg in dicts_in(model):
         scope, _, name = str(cfg.get('type')).rpartition('.')
         name = f'{scope or toolbox}.{name}'
         if MODELS.get(name) and MODELS.get(_twin(name)):
             yield dict(cfg, type=name, init_cfg=None)
-
-
-def _dicts(value):
-    if isinstance(value, ConfigDict):
-        yield value
-        value = value.values()
-    elif not isinstance(value, (list, tuple)):
-        return
-    for child in value:
-        yield from _dicts(child)
 
 
 def _twin(name):

@@ -38,7 +38,7 @@ def name_types(cfg: Config) -> Config:
         key: _replace(value, names)
         for key, value in dict.items(cfg._cfg_dict) if key in given
     }
-    imports = dict.fromkeys(given.get('custom_imports', {}).get('imports', ()))
+    imports = dict.fromkeys(imports_of(cfg))
     for registry, name in found.values():
         module = registry.module_dict[name].__module__ if registry else 'mmcv'
         if module.partition('.')[0] not in _KNOWN:
@@ -49,16 +49,30 @@ def name_types(cfg: Config) -> Config:
     return Config(dict(cfg_dict, default_scope=scope), filename=cfg.filename)
 
 
-def _types(value):
-    """Yield the names and paths of the types in a part of a config."""
+def imports_of(cfg):
+    """list[str]: The modules of ``custom_imports``, of which a config may name
+    one or several."""
+    imports = cfg.get('custom_imports', {}).get('imports', [])
+    return [imports] if isinstance(imports, str) else list(imports)
+
+
+def dicts_in(value):
+    """Yield a part of a config and those inside of it, as far as they are
+    dicts."""
     if isinstance(value, dict):
-        if isinstance(value.get('type'), str):
-            yield value['type']
+        yield value
         value = value.values()
     elif not isinstance(value, (list, tuple)):
         return
     for child in value:
-        yield from _types(child)
+        yield from dicts_in(child)
+
+
+def _types(value):
+    """Yield the names and paths of the types in a part of a config."""
+    for each in dicts_in(value):
+        if isinstance(each.get('type'), str):
+            yield each['type']
 
 
 def _find(path):
