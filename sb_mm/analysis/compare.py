@@ -1,5 +1,6 @@
 """Runs of the standard runner side by side."""
 import re
+from math import ceil
 from pathlib import Path
 from statistics import mean, stdev
 from typing import List, Optional, Sequence, Tuple
@@ -214,10 +215,14 @@ def _draw(groups, path):
     names = list(
         dict.fromkeys(name for runs in groups for run in runs
                       for name in run.metric_names))
-    columns = 1 + len(names)
+    titles = ['training loss', *names]
+    columns = min(len(titles), 4)
+    rows = ceil(len(titles) / columns)
     styles = network_styles(runs[0].name for runs in groups)
-    figure, axes = subplots(1, columns, (5 * columns, 4))
-    for axis, name in zip(axes[0], ['training loss', *names]):
+    figure, axes = subplots(rows, columns, (5 * columns, 4 * rows))
+    for axis in axes.flat[len(titles):]:
+        axis.axis('off')
+    for axis, name in zip(axes.flat, titles):
         drawn = []
         for runs in groups:
             curves = [
