@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 runs=work_dirs/evidence out=docs/evidence probe=configs/probe
-three=(--seeds 0 1 2 --jobs "${JOBS:-2}")
+three=(--jobs "${JOBS:-2}" --seeds 0 1 2) six=("${three[@]}" 3 4 5)
 networks=($probe/{r50,sb_r50,gc_r16_r50,nl_r50,sb_plugin_r50,sb_nl_r50}_probe.py)
 
 for cue in beacon none local; do
@@ -17,7 +17,7 @@ python tools/get_flops.py "${networks[@]}" --receptive-field --out $out/complexi
 python tools/run_matrix.py "${networks[@]}" "${three[@]}" \
     --work-dir $runs/probe --out $out/networks --baseline r50_probe
 python tools/run_matrix.py $probe/upgrade/{r50,sb_r50,gc_r16_r50,nl_r50,sb_plugin_r50}_upgrade.py \
-    "${three[@]}" --work-dir $runs/upgrade --out $out/upgrade --baseline r50_upgrade
+    "${six[@]}" --work-dir $runs/upgrade --out $out/upgrade --baseline r50_upgrade
 python tools/run_matrix.py $probe/maskrcnn_{r50,gc_r16_r50,sb_r50}_beacons.py \
     "${three[@]}" --work-dir $runs/detector --out $out/detector --baseline maskrcnn_r50_beacons
 for cue in none local; do
