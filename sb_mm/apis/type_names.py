@@ -25,8 +25,11 @@ def name_types(cfg: Config) -> Config:
         What no registry has stays as it is.
     """
     given = cfg.to_dict()
-    found = {path: entry for path in dict.fromkeys(_types(given))
-             if '.' in path and (entry := _find(path))}
+    objects = {path: kind for path in dict.fromkeys(_types(given))
+               if '.' in path and (kind := _import(path)) is not None}
+    entries = list(_entries()) if objects else []
+    found = {path: entry for path, kind in objects.items()
+             if (entry := _find(path, kind, entries))}
     if not found:
         return cfg
     scopes = (found[path][0].scope for path in _types(given.get('model'))
@@ -75,30 +78,39 @@ def _types(value):
             yield each['type']
 
 
-def _find(path):
-    """tuple[Registry or None, str] or None: Where the object of a path, such
-    as ``mmdet.models.MaskRCNN``, is registered. The toolboxes look up ``nms``
-    and RoI layers in ``mmcv.ops`` instead."""
-    module, _, own_name = path.rpartition('.')
+def _import(path):
+    """The object of a path such as ``mmdet.models.MaskRCNN``, or None."""
+    module, _, name = path.rpartition('.')
     try:
-        wanted = getattr(import_module(module), own_name)
+        return getattr(import_module(module), name)
     except Exception:  # of any import; what builds it says it again
         return None
+
+
+def _entries():
+    """Yield registry, name and object of everything that is registered."""
     own = [import_module(f'{scope}.registry')
            for scope in installed_toolboxes()]  # has some without a parent
-    roots = [each for module in (registries, *own)
-             for each in vars(module).values() if isinstance(each, Registry)]
-    entries = [(registry, name, module) for root in roots
-               for registry in (root, *root.children.values())
-               for name, module in registry.module_dict.items()]
-    for registry, name, module in entries:
-        if module is wanted:
+    for root in (each for module in (registries, *own)
+                 for each in vars(module).values()
+                 if isinstance(each, Registry)):
+        for registry in (root, *root.children.values()):
+            for name, kind in registry.module_dict.items():
+                yield registry, name, kind
+
+
+def _find(path, wanted, entries):
+    """tuple[Registry or None, str] or None: Where an object is registered. The
+    toolboxes look up ``nms`` and RoI layers in ``mmcv.ops`` instead."""
+    for registry, name, kind in entries:
+        if kind is wanted:
             return registry, name
-    for registry, name, module in entries:  # one has taken its place
-        if (isinstance(wanted, type) and isinstance(module, type)
-                and issubclass(module, wanted) and name == wanted.__name__):
+    for registry, name, kind in entries:  # one has taken its place
+        if (isinstance(wanted, type) and isinstance(kind, type)
+                and issubclass(kind, wanted) and name == wanted.__name__):
             return registry, name
-    return (None, own_name) if path.startswith('mmcv.ops.') else None
+    return ((None, path.rpartition('.')[2])
+            if path.startswith('mmcv.ops.') else None)
 
 
 def _name(scope, registry, name):
