@@ -9,6 +9,8 @@ from typing import Collection, List, Optional, Tuple, Union
 
 import torch
 
+from .models.bias_effects import backbone_of
+from .models.sb_resnet import SBResNetMixin
 from .utils.checkpoint_file import (checked_weights, read_checkpoint,
                                     scratch_file)
 from .utils.onnx_resnet import read_onnx_resnet
@@ -130,13 +132,16 @@ def without_heads(weights, model):
         ValueError: If something else has another shape.
     """
     own = model.state_dict()
+    backbones = tuple(f'{name}.' for name, module in model.named_modules()
+                      if isinstance(module, SBResNetMixin))
     new = []
     for name, value in weights.items():
         key = name.removeprefix('module.')
         shape = getattr(own.get(key), 'shape', value.shape)
-        if value.shape == shape or key.startswith('backbone.'):
+        if (value.shape == shape or key.startswith(backbones)
+                or _is_in('backbone', key)):
             continue  # the backbone itself says what does not fit
-        if (key.startswith('neck.') or len(value.shape) != len(shape)
+        if (_is_in('neck', key) or len(value.shape) != len(shape)
                 or value.shape[1:] != shape[1:]):
             raise ValueError(
                 f'{name} has the shape {tuple(value.shape)} in the checkpoint '
@@ -145,6 +150,10 @@ def without_heads(weights, model):
         new.append((name, tuple(value.shape), tuple(shape)))
     names = {name for name, *_ in new}
     return {k: v for k, v in weights.items() if k not in names}, new
+
+
+def _is_in(part, key):
+    return part in key.split('.')  # of the model or of one inside of it
 
 
 def new_lines(new):
@@ -179,7 +188,7 @@ def to_sb(weights: dict,
     """
     model = _build(config)
     head = {}
-    if not any(key.startswith('backbone.') for key in weights):
+    if model.state_dict().keys().isdisjoint(weights):
         head = {k: v for k, v in weights.items() if k.startswith('fc.')}
         weights = {k: v for k, v in weights.items() if k not in head}
         if head and hasattr(getattr(model, 'head', None), 'fc'):
@@ -189,7 +198,7 @@ def to_sb(weights: dict,
             }
             head = {}
         else:
-            model = model.backbone
+            model = backbone_of(model)
     try:
         missing, unexpected = model.load_state_dict(weights, strict=False)
     except RuntimeError as error:  # another shape in a head

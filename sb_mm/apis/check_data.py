@@ -3,6 +3,7 @@ import hashlib
 import os
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import List, Optional
 
@@ -36,7 +37,7 @@ def check_data(config: str,
     evaluation reads; boxes and masks are in their image and not empty;
     categories are the classes of the config, in its order; labels are in
     range; no image is in two of them. A contact sheet shows 16 samples after the
-    pipeline of training.
+    pipeline of training, and of each two views or branches if it makes them.
 
     Args:
         config (str): Config file.
@@ -236,22 +237,36 @@ def _draw_samples(cfg, out, number=16):
     pictures = []
     chosen = np.linspace(0, len(dataset) - 1, min(number, len(dataset)))
     for index in chosen.astype(int).tolist():
-        sample = dataset[index]
-        objects = sample['data_samples'].get('gt_instances')
-        if hasattr(objects, 'bboxes'):  # the visualizer wants a tensor
-            objects.bboxes = getattr(objects.bboxes, 'tensor', objects.bboxes)
-        image = sample['inputs'].permute(1, 2, 0).numpy()[..., ::-1]
-        name = Path(sample['data_samples'].get('img_path') or str(index)).name
-        draw = dict(image=np.ascontiguousarray(image),
-                    data_sample=sample['data_samples'])
-        if hasattr(visualizer, 'visualize_cls'):  # MMPreTrain's
-            drawn = visualizer.visualize_cls(
-                **draw, classes=dataset.metainfo.get('classes'))
-        else:
-            visualizer.add_datasample(name, **draw, draw_pred=False)
-            drawn = visualizer.get_image()
-        pictures.append((name, mmcv.rgb2bgr(drawn)))
+        for image, data_sample in islice(_views(dataset[index]), 2):
+            objects = data_sample.get('gt_instances')
+            if hasattr(objects, 'bboxes'):  # the visualizer wants a tensor
+                objects.bboxes = getattr(
+                    objects.bboxes, 'tensor', objects.bboxes)
+            image = image.permute(1, 2, 0).numpy()[..., ::-1]
+            name = Path(data_sample.get('img_path') or str(index)).name
+            draw = dict(image=np.ascontiguousarray(image),
+                        data_sample=data_sample)
+            if hasattr(visualizer, 'visualize_cls'):  # MMPreTrain's
+                drawn = visualizer.visualize_cls(
+                    **draw, classes=dataset.metainfo.get('classes'))
+            else:
+                visualizer.add_datasample(name, **draw, draw_pred=False)
+                drawn = visualizer.get_image()
+            pictures.append((name, mmcv.rgb2bgr(drawn)))
     out.mkdir(parents=True, exist_ok=True)
     path = out / 'contact_sheet.jpg'
     contact_sheet(pictures, path)
     return path
+
+
+def _views(sample):
+    """Yield image and data sample: one, or several of a self-supervised or
+    semi-supervised training."""
+    images, data_samples = sample['inputs'], sample['data_samples']
+    if isinstance(images, dict):
+        yield from ((image, data_samples[branch])
+                    for branch, image in images.items() if image is not None)
+    elif isinstance(images, list):
+        yield from ((image, data_samples) for image in images)
+    else:
+        yield images, data_samples

@@ -5,7 +5,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
-from .type_names import name_types
+from .type_names import dicts_in, name_types
 
 #: Where to get the data of a dataset class.
 _SOURCES = dict(
@@ -56,6 +56,11 @@ def read_config(path, cfg_options=None):
                          f'(looked for {Path(path).absolute()})')
     cfg = Config.fromfile(path)
     cfg.merge_from_dict(cfg_options or {})
+    for each in dicts_in(cfg._cfg_dict):
+        for key in ('collate_fn', 'worker_init_fn'):
+            # MMEngine would hand the scope of a base to the function itself.
+            if isinstance(each.get(key), dict):
+                each[key].pop('_scope_', None)
     return name_types(cfg)
 
 

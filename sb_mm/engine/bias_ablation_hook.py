@@ -3,7 +3,7 @@ from typing import Optional, Sequence
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from ..models.bias_effects import sb_blocks
+from ..models.bias_effects import backbone_of, sb_blocks
 
 
 @HOOKS.register_module()
@@ -47,9 +47,10 @@ class BiasAblationHook(Hook):
         model = runner.model
         while hasattr(model, 'module'):  # of several processes, of flips
             model = model.module
-        blocks = sb_blocks(model.backbone)
+        backbone = backbone_of(model)
+        blocks = sb_blocks(backbone)
         if self.stages is not None:
-            layers = model.backbone.res_layers
+            layers = backbone.res_layers
             if len(self.stages) != len(layers):
                 raise ValueError(
                     'BiasAblationHook: stages must have one bool for each of '
@@ -59,7 +60,7 @@ class BiasAblationHook(Hook):
                       if name.split('.')[0] in chosen}
         if not blocks:
             raise ValueError(
-                f'BiasAblationHook: {type(model.backbone).__name__} has no SB'
+                f'BiasAblationHook: {type(backbone).__name__} has no SB'
                 + (f' in the stages {self.stages!r}' if self.stages else ''))
         self._handles = [
             layer.norm.register_forward_hook(self._replace)

@@ -2,7 +2,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 
-from ..models.bias_effects import measure, sb_blocks
+from ..models.bias_effects import backbone_of, measure, sb_blocks
 
 
 @HOOKS.register_module()
@@ -41,12 +41,21 @@ class BiasEffectHook(Hook):
             return
         model = runner.model
         model = model.module if is_model_wrapper(model) else model
-        blocks = sb_blocks(model.backbone)
+        backbone = backbone_of(model)
+        blocks = sb_blocks(backbone)
         if not blocks:
             return
         model.eval()
-        inputs = model.data_preprocessor(data_batch)['inputs'][:1]
-        effects = measure(model.backbone, blocks, inputs)[1]
+        preprocess = model.data_preprocessor
+        if isinstance(data_batch['inputs'], dict):  # of a teacher and a student
+            images = next(iter(data_batch['inputs'].values()))
+            data_batch = dict(inputs=[x for x in images if x is not None],
+                              data_samples=None)
+            preprocess = preprocess.data_preprocessor
+        inputs = preprocess(data_batch)['inputs']
+        if isinstance(inputs, list):  # views
+            inputs = inputs[0]
+        effects = measure(backbone, blocks, inputs[:1])[1]
         model.train()
         for name, effect in effects.items():
             runner.message_hub.update_scalar(f'train/effect/{name}', effect)

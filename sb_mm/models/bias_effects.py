@@ -4,6 +4,16 @@ import torch
 from .spatial_bias import SpatialBias
 
 
+def backbone_of(model):
+    """nn.Module: The backbone of a model, or of the detector inside of one of
+    MMDetection: of the one that learns or, in test mode, predicts where it is
+    semi-supervised, and of the one that a tracker has."""
+    if hasattr(model, 'teacher') and hasattr(model, 'student'):
+        tested = model.semi_test_cfg.get('predict_on', 'teacher')
+        model = model.student if model.training else getattr(model, tested)
+    return getattr(model, 'detector', model).backbone
+
+
 def sb_blocks(backbone):
     """dict[str, tuple[nn.Module, nn.Module]]: Block and SB layer by the name
     of the block."""

@@ -7,7 +7,7 @@ from mmengine.registry import VISUALIZERS
 
 from ..utils.table import write_table
 from .bias_pictures import stages
-from ..models.bias_effects import measure, sb_blocks
+from ..models.bias_effects import backbone_of, measure, sb_blocks
 from ..apis.checks import check_checkpoint
 from ..apis.data_checks import DataError, name_unreadable_files
 from ..apis.model import build_model, load_weights
@@ -54,7 +54,8 @@ def show_bias(config: str,
     pictures = find_pictures(images)
     check_checkpoint(checkpoint)
     cfg, model = build_model(config, cfg_options)
-    blocks = sb_blocks(model.backbone)
+    backbone = backbone_of(model)
+    blocks = sb_blocks(backbone)
     if not blocks:
         raise ValueError(f'the model of {config} has no SB block')
     load_weights(model, checkpoint, trust)
@@ -79,7 +80,7 @@ def show_bias(config: str,
             rows.append(dict(image=str(name), status=str(error)))
             continue
         inputs = model.data_preprocessor(data)['inputs']
-        maps, effects = measure(model.backbone, blocks, inputs)
+        maps, effects = measure(backbone, blocks, inputs)
         found.append(effects)
         for stage, picture in stages(inputs[0], maps, effects):
             visualizer.add_image(f'{name.stem}_{stage}', picture, step)

@@ -4,7 +4,7 @@ from itertools import groupby
 import mmcv
 import numpy as np
 
-from ..models.bias_effects import measure, sb_blocks
+from ..models.bias_effects import backbone_of, measure, sb_blocks
 from ..utils.picture import subplots
 
 
@@ -19,7 +19,8 @@ class BiasPictures:
     """
 
     def __init__(self, model):
-        self.backbone, self.blocks = model.backbone, sb_blocks(model.backbone)
+        self.backbone = backbone_of(model)
+        self.blocks = sb_blocks(self.backbone)
         if not self.blocks:
             raise ValueError('the model has no SB block, whose maps could be '
                              'drawn')
