@@ -12,7 +12,8 @@ import torch
 from conftest import CLS_CONFIG, DEMO, ROOT, SEG_CONFIG
 from pycocotools import mask as coco_mask
 
-from sb_mm.apis.export import SUFFIXES
+from sb_mm.apis.export import SUFFIXES, export
+from sb_mm.apis.model import build_model
 
 
 def test(run_tool, config, trained, options, *args):
@@ -126,6 +127,91 @@ def test_an_exported_classifier_gives_the_scores_of_the_toolbox(
         scores, = session.run(None, dict(image=image.transpose(2, 0, 1)[None]))
         assert scores[0, row['label'][0]] == pytest.approx(
             row['score'][0], abs=1e-4)
+
+
+SMALL = """
+_base_ = {!r}
+backbone = dict(depth=18, stem_channels=8, base_channels=8, init_cfg=None)
+"""
+
+
+@pytest.fixture
+def several_labels(tmp_path):
+    """Config and weights of a classifier that gives any number of labels."""
+    (tmp_path / 'several.py').write_text(SMALL.format(str(CLS_CONFIG)) + """
+model = dict(backbone=backbone, head=dict(
+    _delete_=True, type='MultiLabelLinearClsHead', num_classes=5,
+    in_channels=64, thr=0.4))
+test_dataloader = dict(dataset=dict(metainfo=dict(classes=tuple('abcde'))))
+test_evaluator = dict(_delete_=True, type='MultiLabelMetric')
+""")
+    model = build_model(tmp_path / 'several.py')[1]
+    torch.nn.init.normal_(model.head.fc.weight, 0, .01)
+    model.head.fc.bias.data = torch.tensor([-2., 2, -2, 2, 2])
+    torch.save(dict(state_dict=model.state_dict(), meta=dict(
+        dataset_meta=dict(classes=tuple('abcde')))), tmp_path / 'several.pth')
+    return tmp_path / 'several.py', tmp_path / 'several.pth', model
+
+
+def test_a_classifier_of_several_labels(several_labels, run_tool, beacons,
+                                        tmp_path):
+    """Each has its own score, in the file and in the table."""
+    config, checkpoint, model = several_labels
+    x = torch.rand(2, 3, 64, 96) * 255
+    export(config, checkpoint, 'torchscript', tmp_path / 'net.pt',
+           size=(64, 96))
+    scores, = torch.jit.load(tmp_path / 'net.pt')(x[:1])
+    inputs = model.data_preprocessor(dict(inputs=x.flip(1)))['inputs']
+    with torch.no_grad():
+        want = model.predict(inputs)
+    torch.testing.assert_close(scores[0], want[0].pred_score)
+    assert not .999 < scores.sum() < 1.001
+
+    for name, options in (('all', []), ('some', ['--classes', 'a', 'b'])):
+        result = run_tool('predict.py', config, checkpoint, beacons / (
+            'images/validation'), '--out', name, *options)
+        assert not result.returncode, result.stdout
+    result = run_tool('test.py', config, checkpoint, '--out', 'a.json',
+                      '--work-dir', 'test', '--cfg-options',
+                      f'test_dataloader.dataset.data_root={beacons}')
+    assert not result.returncode, result.stdout
+    theirs = json.loads((tmp_path / 'a.json').read_text())
+    assert all(row['class'] == ['b', 'd', 'e'] for row in theirs)
+    for name, chosen in (('all', 'abcde'), ('some', 'ab')):
+        with open(tmp_path / name / 'predictions.csv', newline='') as file:
+            for row, other in zip(csv.DictReader(file), theirs, strict=True):
+                assert row['picture'] == other['image'].split('/')[-1]
+                assert row['class'].split() == [
+                    each for each in other['class'] if each in chosen]
+
+
+def test_a_segmentor_of_one_channel(tmp_path):
+    """MMSegmentation cuts it off at a threshold; in the file the largest is
+    the label, as ever."""
+    config, checkpoint = tmp_path / 'channel.py', tmp_path / 'channel.pth'
+    config.write_text(SMALL.format(str(SEG_CONFIG)) + """
+loss = dict(_delete_=True, type='CrossEntropyLoss', use_sigmoid=True)
+model = dict(
+    backbone=backbone,
+    decode_head=dict(
+        in_channels=[8, 16, 32, 64], num_classes=2, out_channels=1,
+        threshold=0.4, loss_decode=loss),
+    auxiliary_head=dict(in_channels=32, num_classes=2, loss_decode=dict(
+        class_weight=None)))
+""")
+    model = build_model(config)[1]
+    torch.nn.init.normal_(model.decode_head.conv_seg.weight)
+    torch.nn.init.constant_(model.decode_head.conv_seg.bias, -.4)
+    torch.save(model.state_dict(), checkpoint)
+    export(config, checkpoint, 'torchscript', tmp_path / 'net.pt',
+           size=(64, 96))
+    x = torch.rand(1, 3, 64, 96) * 255
+    scores, = torch.jit.load(tmp_path / 'net.pt')(x)
+    inputs = model.data_preprocessor(dict(inputs=[x[0].flip(0)]))['inputs']
+    with torch.no_grad():
+        labels = model.predict(inputs)[0].pred_sem_seg.data
+    assert 0 < labels.float().mean() < 1
+    assert torch.equal(scores.argmax(1), labels.long())
 
 
 def test_the_code_of_the_document(run_tool, tiny_cls, trained_cls, beacons,

@@ -1,4 +1,5 @@
 """Trained networks in files that run without this package."""
+import math
 from importlib.util import find_spec
 from pathlib import Path
 from typing import List, Optional, Tuple
@@ -7,9 +8,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ..models.bias_effects import backbone_of
 from ..models.pooling import pool_by_matrices
 from .checks import InputError
-from .model import build_model, load_weights
+from .model import (build_model, check_classifier, is_multi_label,
+                    load_weights)
 
 SUFFIXES = dict(onnx='.onnx', torchscript='.pt', exported='.pt2')
 #: What a network of fixed strides needs, where the exporter asks for a rule.
@@ -29,7 +32,8 @@ def export(config: str,
 
     The network in the file takes images in RGB from 0 to 255, shape
     (N, 3, H, W), and normalises them itself. A classifier gives ``scores`` of
-    shape (N, classes) from 0 to 1, a segmentor ``scores`` of shape
+    shape (N, classes) from 0 to 1, which sum to 1 unless it is one of several
+    labels, a segmentor ``scores`` of shape
     (N, classes, H, W) whose largest is the label, a backbone, with its neck in
     a detector, ``feature_0``, ``feature_1``, ….
 
@@ -53,8 +57,8 @@ def export(config: str,
         output the largest difference to the network in PyTorch.
 
     Raises:
-        InputError: If a file or a package is missing, or the toolbox has no
-            plain forward pass of the whole model.
+        InputError: If a file or a package is missing, or the whole model has
+            no plain forward pass or is none of these.
     """
     _check(format, out, size, dynamic)
     cfg, model = build_model(config, cfg_options)
@@ -104,6 +108,8 @@ class _Deployed(nn.Module):
                 'MMDetection has no forward pass of a whole detector from a '
                 'tensor to tensors, and leaves that to MMDeploy. --what '
                 'backbone exports backbone and neck')
+        if what == 'model' and scope == 'mmpretrain':
+            check_classifier(model, '. --what backbone exports its backbone')
         self.model, self.scope, self.what = _pool_by_products(
             model), scope, what
         preprocessor = model.data_preprocessor
@@ -129,13 +135,20 @@ class _Deployed(nn.Module):
         x = (x - self.mean) / self.std
         if self.what == 'backbone':
             return (self.model.extract_feat(x)
-                    if self.scope == 'mmdet' else self.model.backbone(x))
+                    if self.scope == 'mmdet' else backbone_of(self.model)(x))
         scores = self.model(x)
         if self.scope == 'mmpretrain':
-            return scores.softmax(1),
-        return F.interpolate(
+            return (scores.sigmoid() if is_multi_label(self.model)
+                    else scores.softmax(1)),
+        scores = F.interpolate(
             scores, size, mode='bilinear',
-            align_corners=self.model.align_corners),
+            align_corners=self.model.align_corners)
+        if (self.model.num_classes, self.model.out_channels) == (2, 1):
+            threshold = self.model.decode_head.threshold
+            scores = torch.cat([
+                torch.full_like(scores, math.log(threshold / (1 - threshold))),
+                scores], 1)
+        return scores,
 
 
 class _Pool(nn.Module):

@@ -3,7 +3,7 @@ from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
 
 from ..utils.checkpoint_file import read_safely
-from .checks import check_checkpoint, read_config
+from .checks import InputError, check_checkpoint, read_config
 
 
 def build_model(config, cfg_options=None):
@@ -26,12 +26,34 @@ def build_model(config, cfg_options=None):
     return cfg, model
 
 
+def check_classifier(model, hint=''):
+    """Refuse what MMPreTrain has beside classifiers.
+
+    Args:
+        model (nn.Module): A model of MMPreTrain.
+        hint (str): What else can be done, for the message. Defaults to ''.
+
+    Raises:
+        InputError: If it is none.
+    """
+    from mmpretrain.models import BaseClassifier
+    if not isinstance(model, BaseClassifier):
+        raise InputError(f'of the models of MMPreTrain this takes classifiers '
+                         f'alone, and {type(model).__name__} is none{hint}')
+
+
+def is_multi_label(model):
+    """bool: Whether a classifier gives an image any number of labels."""
+    from mmpretrain.models import MultiLabelClsHead
+    return isinstance(getattr(model, 'head', None), MultiLabelClsHead)
+
+
 def load_weights(model, checkpoint, trust=False):
     """Give a model all its weights.
 
     Args:
         model (nn.Module): Model, changed in place.
-        checkpoint (str): Path or address of the weights.
+        checkpoint (str or Path): Path or address of the weights.
         trust (bool): Whether to read a file with more than weights in it,
             which can run code. Defaults to False.
 
@@ -46,4 +68,4 @@ def load_weights(model, checkpoint, trust=False):
     check_checkpoint(checkpoint)
     read_safely(trust)
     return load_checkpoint(
-        model, checkpoint, map_location='cpu', strict=True)
+        model, str(checkpoint), map_location='cpu', strict=True)

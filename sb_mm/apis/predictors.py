@@ -10,7 +10,7 @@ from torchvision.ops import box_iou
 
 from ..visualization.pillow_canvas import PillowCanvas
 from .checks import InputError, check_checkpoint, read_config
-from .model import load_weights
+from .model import check_classifier, is_multi_label, load_weights
 
 
 def build_predictor(config, checkpoint, device, options, cfg_options=None,
@@ -241,6 +241,7 @@ class Classifier(Predictor):
         from mmpretrain.visualization import UniversalVisualizer
         inferencer = ImageClassificationInferencer(
             cfg, pretrained=checkpoint, device=device)
+        check_classifier(inferencer.model)
         inferencer.visualizer = UniversalVisualizer()
         inferencer.model.dataset_meta = dict(classes=inferencer.classes)
         return inferencer
@@ -252,7 +253,10 @@ class Classifier(Predictor):
             if self.chosen:
                 scores = torch.zeros_like(sample.pred_score)
                 scores[self.chosen] = sample.pred_score[self.chosen]
-                sample.set_pred_score(scores).set_pred_label(scores.argmax())
+                labels = sample.pred_label.tolist()
+                sample.set_pred_score(scores).set_pred_label(
+                    [label for label in labels if label in self.chosen]
+                    if is_multi_label(self.model) else scores.argmax())
         return [sample.cpu() for sample in samples]
 
     def draw(self, image, sample):
@@ -267,24 +271,27 @@ class Classifier(Predictor):
         self.writer.writerow(['picture', 'label', 'class', 'score'])
 
     def write(self, name, image, sample):
-        label = sample.pred_score.argmax().item()
-        self.writer.writerow([
-            name, label, self.classes[label] if self.classes else '',
-            round(sample.pred_score[label].item(), 6)
+        self.writer.writerow([name] + [  # several labels have spaces between
+            ' '.join(map(str, cell)) for cell in (
+                sample.pred_label.tolist(), self._classes_of(sample),
+                [round(sample.pred_score[label].item(), 6)
+                 for label in sample.pred_label])
         ])
+
+    def _classes_of(self, sample):
+        return [self.classes[label] for label in sample.pred_label
+                if self.classes]
 
     def close(self):
         self.file.close()
 
     def difference(self, sample, other):
-        """dict: The two classes, if they are not the same."""
-        ours, theirs = (each.pred_score.argmax().item()
-                        for each in (sample, other))
-        names = self.classes or range(len(sample.pred_score))
-        return {
-            'classes': f'{names[ours]}, {names[theirs]}'
-            if ours != theirs else ''
-        }
+        """dict: The classes of both, if they are not the same."""
+        ours, theirs = (
+            ' '.join(self._classes_of(each)
+                     or map(str, each.pred_label.tolist()))
+            for each in (sample, other))
+        return {'classes': f'{ours}, {theirs}' if ours != theirs else ''}
 
 
 #: The predictor of each toolbox.

@@ -1,5 +1,6 @@
 """What the blocks of a network owe to their bias maps."""
 import torch
+from torch import nn
 
 from .spatial_bias import SpatialBias
 
@@ -8,6 +9,8 @@ def backbone_of(model):
     """nn.Module: The backbone of a model, or of the detector inside of one of
     MMDetection: of the one that learns or, in test mode, predicts where it is
     semi-supervised, and of the one that a tracker has."""
+    if isinstance(getattr(model, 'image_encoder', None), nn.Sequential):
+        return model.image_encoder[0]  # of a retriever of MMPreTrain
     if hasattr(model, 'teacher') and hasattr(model, 'student'):
         tested = model.semi_test_cfg.get('predict_on', 'teacher')
         model = model.student if model.training else getattr(model, tested)
