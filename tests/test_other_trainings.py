@@ -45,6 +45,11 @@ model = dict(
     image_encoder=[backbone, dict(type='GlobalAveragePooling')],
     head=dict(in_channels=64, num_classes=3), prototype='prototype.pth')
 """
+TRACKER = """
+_base_ = 'mmdet::qdtrack/qdtrack_faster-rcnn_r50_fpn_4e_base.py'
+model = dict(detector=dict(
+    init_cfg=None, backbone=backbone, neck=dict(in_channels=[8, 16, 32, 64])))
+"""
 SOFT_TEACHER = """
 _base_ = ('mmdet::soft_teacher/soft-teacher_faster-rcnn_r50-caffe_fpn_180k_'
           'semi-0.1-coco.py')
@@ -98,8 +103,9 @@ def write(tmp_path, beacons):
 @pytest.mark.parametrize('text, names', [
     (MOCO, ['backbone', 'encoder_k.module.0']),
     (RETRIEVER, ['image_encoder.0']),
+    (TRACKER, ['detector.backbone']),
     (SOFT_TEACHER, ['student.backbone', 'teacher.backbone']),
-], ids=['MoCo', 'retriever', 'SoftTeacher'])
+], ids=['MoCo', 'retriever', 'tracker', 'SoftTeacher'])
 def test_upgrade(text, names, write, tmp_path):
     """Of every backbone that the model has."""
     config = write(text)
@@ -121,6 +127,7 @@ def test_upgrade(text, names, write, tmp_path):
     for name in names:
         net, want = upgraded.get_submodule(name), plain.get_submodule(name)
         assert len(sb_blocks(net)) == 6
+        assert len(names) > 1 or net is backbone_of(upgraded)
         torch.testing.assert_close(net(x)[-1], want(x)[-1])
 
 
