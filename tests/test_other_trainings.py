@@ -165,3 +165,20 @@ def test_functions_get_no_scope(write):
     """MMEngine's loader would call them with it."""
     cfg = read_config(write(SIMCLR))
     assert cfg.train_dataloader.collate_fn == dict(type='default_collate')
+
+
+@pytest.mark.parametrize('tool, args, message', [
+    ('predict.py', ['IMAGE'], 'other.py has no test_dataloader'),
+    ('show_bias.py', ['IMAGE'], 'other.py has no test_dataloader'),
+    ('export.py', ['--out', 'net.onnx'],
+     'MoCo is none. --what backbone exports its backbone'),
+])
+def test_what_is_no_classifier(tool, args, message, write, run_tool, beacons,
+                               tmp_path):
+    config = write(MOCO)
+    torch.save(build_model(config)[1].state_dict(), tmp_path / 'moco.pth')
+    image = next(beacons.glob('images/validation/*.jpg'))
+    result = run_tool(tool, config, 'moco.pth', *(
+        image if each == 'IMAGE' else each for each in args))
+    assert result.returncode == 2 and message in result.stdout
+    assert 'Traceback' not in result.stdout

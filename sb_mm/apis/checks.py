@@ -64,6 +64,20 @@ def read_config(path, cfg_options=None):
     return name_types(cfg)
 
 
+def check_test_pipeline(cfg):
+    """Refuse a config that does not say how to read an image.
+
+    Args:
+        cfg (Config): Config of the model.
+
+    Raises:
+        InputError: If it has no ``test_dataloader``.
+    """
+    if not cfg.get('test_dataloader'):
+        raise InputError(f'{cfg.filename} has no test_dataloader, whose '
+                         'pipeline reads the images')
+
+
 def check_checkpoint(path):
     """Refuse a local checkpoint that does not exist.
 

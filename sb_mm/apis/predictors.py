@@ -9,7 +9,8 @@ from mmengine.registry import DATASETS
 from torchvision.ops import box_iou
 
 from ..visualization.pillow_canvas import PillowCanvas
-from .checks import InputError, check_checkpoint, read_config
+from .checks import (InputError, check_checkpoint, check_test_pipeline,
+                     read_config)
 from .model import check_classifier, is_multi_label, load_weights
 
 
@@ -33,6 +34,7 @@ def build_predictor(config, checkpoint, device, options, cfg_options=None,
     """
     cfg = read_config(config, cfg_options)
     check_checkpoint(checkpoint)
+    check_test_pipeline(cfg)
     scope = cfg.get('default_scope')
     if scope not in PREDICTORS:
         raise InputError(f'default_scope of {config} must be one of '

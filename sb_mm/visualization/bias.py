@@ -8,7 +8,7 @@ from mmengine.registry import VISUALIZERS
 from ..utils.table import write_table
 from .bias_pictures import stages
 from ..models.bias_effects import backbone_of, measure, sb_blocks
-from ..apis.checks import check_checkpoint
+from ..apis.checks import check_checkpoint, check_test_pipeline
 from ..apis.data_checks import DataError, name_unreadable_files
 from ..apis.model import build_model, load_weights
 from ..apis.pictures import find_pictures
@@ -58,6 +58,7 @@ def show_bias(config: str,
     blocks = sb_blocks(backbone)
     if not blocks:
         raise ValueError(f'the model of {config} has no SB block')
+    check_test_pipeline(cfg)
     load_weights(model, checkpoint, trust)
     name_unreadable_files(cfg.default_scope)
     visualizer = VISUALIZERS.build({
