@@ -14,7 +14,8 @@ from mmpretrain.datasets import CustomDataset
 from mmseg.datasets import BaseSegDataset
 from PIL import ExifTags, Image
 
-from sb_mm.apis.check_data import _kind, check_severe, labelled_data
+from sb_mm.apis.check_data import (_kind, check_data, check_severe,
+                                   labelled_data)
 from sb_mm.apis.checks import InputError
 from sb_mm.apis.coco_annotations import Coco
 from sb_mm.apis.labelled_data import Folders, Maps
@@ -411,6 +412,29 @@ def test_classes_that_are_a_string(tmp_path):
     cfg.train_dataloader.dataset.metainfo = dict(classes=('cat'))
     with pytest.raises(InputError, match="is the string 'cat'; a tuple of one"):
         list(labelled_data(cfg, 'train'))
+
+
+@pytest.mark.parametrize('seed, faults', [(0, 0), (1, 4)])
+def test_folds(tmp_path, seed, faults):
+    """Two folds of a folder share no image, if they are of one division."""
+    for name in ('a/0.png', 'a/1.png', 'b/0.png', 'b/1.png'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(np.random.randint(
+            256, size=(8, 8, 3), dtype='uint8')).save(tmp_path / name)
+    data = dict(type='CustomDataset', data_root=str(tmp_path), pipeline=[
+        dict(type='LoadImageFromFile'), dict(type='PackInputs')])
+    fold = dict(type='KFoldDataset', dataset=data, num_splits=2)
+    Config(dict(
+        default_scope='mmpretrain', custom_imports=dict(imports=['sb_mm']),
+        train_dataloader=dict(dataset=dict(
+            type='RepeatDataset', times=2, dataset=dict(fold, seed=0))),
+        val_dataloader=dict(dataset=dict(fold, seed=seed, test_mode=True)),
+        visualizer=dict(type='UniversalVisualizer'))).dump(tmp_path / 'folds.py')
+    rows = check_data(str(tmp_path / 'folds.py'), str(tmp_path / 'out'))
+    found = [row for row in rows if row['status'] == 'fault']
+    assert len(found) == faults
+    for row in found:
+        assert row['check'] == 'image in training and validation'
 
 
 def test_images_that_are_left_out(tmp_path):

@@ -10,8 +10,11 @@ import onnxruntime
 import pytest
 import torch
 from conftest import CLS_CONFIG, DEMO, ROOT, SEG_CONFIG
+from mmengine.registry import DATASETS
 from pycocotools import mask as coco_mask
 
+from sb_mm.analysis.complexity import image_shape
+from sb_mm.apis.checks import read_config
 from sb_mm.apis.export import SUFFIXES, export
 from sb_mm.apis.model import build_model
 
@@ -183,6 +186,29 @@ def test_a_classifier_of_several_labels(several_labels, run_tool, beacons,
                 assert row['picture'] == other['image'].split('/')[-1]
                 assert row['class'].split() == [
                     each for each in other['class'] if each in chosen]
+
+
+def test_a_test_in_wrappers(several_labels, run_tool, beacons, tmp_path):
+    """The pipeline that reads an image is that of the dataset inside."""
+    config, checkpoint, _ = several_labels
+    (tmp_path / 'wrapped.py').write_text(f"""
+_base_ = {str(config)!r}
+dataset = dict(_base_.test_dataloader.dataset, data_root={str(beacons)!r})
+test_dataloader = dict(dataset=dict(
+    _delete_=True, type='ConcatDataset', datasets=[
+        dict(type='RepeatDataset', times=2, dataset=dataset)]))
+""")
+    plain, wrapped = (read_config(path) for path in (
+        config, tmp_path / 'wrapped.py'))
+    assert image_shape(wrapped) == image_shape(plain) == (128, 128)
+    assert len(DATASETS.build(wrapped.test_dataloader.dataset)) == 8
+    image = next(beacons.glob('images/validation/*.jpg'))
+    for tool, args in (('predict.py', [image, '--out', 'out']),
+                       ('show_bias.py', [image, '--out', 'maps']),
+                       ('test.py', ['--work-dir', 'test', '--tta'])):
+        result = run_tool(tool, tmp_path / 'wrapped.py', checkpoint, *args)
+        assert not result.returncode, result.stdout
+    assert 'b d e' in (tmp_path / 'out/predictions.csv').read_text()
 
 
 def test_a_segmentor_of_one_channel(tmp_path):

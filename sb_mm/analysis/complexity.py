@@ -9,7 +9,7 @@ from mmengine.analysis.jit_handles import get_shape
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
-from ..apis.checks import read_config
+from ..apis.checks import datasets_of, read_config
 from ..apis.errors import describe
 from .receptive_field import receptive_field as find_receptive_field
 from ..utils.table import write_table
@@ -131,9 +131,9 @@ def image_shape(cfg):
     if size:
         return size
     for phase in ('test', 'train'):
-        loader = cfg.get(f'{phase}_dataloader') or {}
-        for transform in reversed(
-                loader.get('dataset', {}).get('pipeline', [])):
+        loader = cfg.get(f'{phase}_dataloader') or dict(dataset={})
+        _, dataset = next(datasets_of(loader['dataset'], ''))
+        for transform in reversed(dataset.get('pipeline', [])):
             size = transform.get('scale', transform.get('crop_size'))
             if transform.type not in _SIZES or size is None:
                 continue

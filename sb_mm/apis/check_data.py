@@ -21,6 +21,7 @@ from .errors import describe
 from .labelled_data import (Folders, Maps, Unknown, other_folders,
                             without_annotation)
 from .signatures import check_settings
+from .type_names import dicts_in
 
 _SHOWN = 20  # of a kind
 
@@ -77,7 +78,7 @@ def check_data(config: str,
             faults += _read(data, phase, hashes, jobs)
             rows += _rows(phase, data, faults)
     rows += _shown('all', without_annotation(everything))
-    rows += _shown('all', _twice(hashes))
+    rows += _shown('all', _twice(hashes, _are_folds(cfg)))
     try:
         path = _draw_samples(cfg, out)
         rows.append(dict(data='train', check='samples after the pipeline',
@@ -97,11 +98,25 @@ def _without_pipeline(cfg, phase):
     ]
 
 
-def _twice(hashes):
+def _are_folds(cfg):
+    """Whether training and validation share the images of a folder, as the
+    folds of MMPreTrain do, so that none is in both."""
+    folds = [(each.get('fold', 0), each.get('num_splits', 5),
+              each.get('seed'))
+             for phase, test in (('train', False), ('val', True))
+             for each in dicts_in(cfg.get(f'{phase}_dataloader'))
+             if str(each.get('type')).endswith('KFoldDataset')
+             and each.get('test_mode', False) == test]
+    return len(folds) == 2 and folds[0] == folds[1]
+
+
+def _twice(hashes, folds):
     """Yield the images of the same bytes in several phases."""
     names = dict(train='training', val='validation', test='test')
     for same in hashes.values():
         phases = list(dict.fromkeys(names[phase] for phase, _ in same))
+        if folds and len({path for _, path in same}) == 1:
+            continue
         if len(phases) > 1:
             yield (f'image in {" and ".join(phases)}',
                    ' and '.join(str(path) for _, path in same))

@@ -64,20 +64,6 @@ def read_config(path, cfg_options=None):
     return name_types(cfg)
 
 
-def check_test_pipeline(cfg):
-    """Refuse a config that does not say how to read an image.
-
-    Args:
-        cfg (Config): Config of the model.
-
-    Raises:
-        InputError: If it has no ``test_dataloader``.
-    """
-    if not cfg.get('test_dataloader'):
-        raise InputError(f'{cfg.filename} has no test_dataloader, whose '
-                         'pipeline reads the images')
-
-
 def check_checkpoint(path):
     """Refuse a local checkpoint that does not exist.
 
@@ -160,6 +146,24 @@ def datasets_of(dataset, name):
             yield from datasets_of(child, f'{name}.datasets.{i}')
     else:
         yield name, dataset
+
+
+def tested_dataset(cfg):
+    """The dataset of the test, the first one where there are several.
+
+    Args:
+        cfg (Config): Config of a model.
+
+    Returns:
+        dict: It, without wrappers; its ``pipeline`` reads an image.
+
+    Raises:
+        InputError: If the config has no ``test_dataloader``.
+    """
+    if not cfg.get('test_dataloader'):
+        raise InputError(f'{cfg.filename} has no test_dataloader, whose '
+                         'pipeline reads the images')
+    return next(datasets_of(cfg.test_dataloader['dataset'], ''))[1]
 
 
 def _check_dataset(name, dataset, registry):

@@ -10,7 +10,7 @@ from mmengine.config import Config, ConfigDict
 
 from .check_data import check_severe
 from .checks import (InputError, check_checkpoint, check_data, check_weights,
-                     evaluators_of, read_config)
+                     datasets_of, evaluators_of, read_config)
 from .signatures import accepted, check_settings
 
 
@@ -209,11 +209,10 @@ def _use_tta(cfg):
         if scope not in _TTA_MODELS:
             raise InputError('--tta needs a tta_model in the config')
         cfg.tta_model = _TTA_MODELS[scope]
-    dataset = cfg.test_dataloader.dataset
-    while 'dataset' in dataset:
-        dataset = dataset.dataset
+    datasets = [dataset for _, dataset in datasets_of(
+        cfg.test_dataloader.dataset, 'test_dataloader.dataset')]
     if 'tta_pipeline' not in cfg:
-        *transforms, pack = deepcopy(dataset.pipeline)
+        *transforms, pack = deepcopy(datasets[0].pipeline)
         if 'meta_keys' in pack:
             pack.meta_keys = (*pack.meta_keys, 'flip', 'flip_direction')
         flips = [dict(type='RandomFlip', prob=prob) for prob in (1., 0.)]
@@ -222,4 +221,5 @@ def _use_tta(cfg):
             dict(type='TestTimeAug', transforms=[flips, [pack]])
         ]
     cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
-    dataset.pipeline = cfg.tta_pipeline
+    for dataset in datasets:
+        dataset.pipeline = cfg.tta_pipeline

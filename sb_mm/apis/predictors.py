@@ -9,8 +9,8 @@ from mmengine.registry import DATASETS
 from torchvision.ops import box_iou
 
 from ..visualization.pillow_canvas import PillowCanvas
-from .checks import (InputError, check_checkpoint, check_test_pipeline,
-                     read_config)
+from .checks import (InputError, check_checkpoint, read_config,
+                     tested_dataset)
 from .model import check_classifier, is_multi_label, load_weights
 
 
@@ -34,7 +34,8 @@ def build_predictor(config, checkpoint, device, options, cfg_options=None,
     """
     cfg = read_config(config, cfg_options)
     check_checkpoint(checkpoint)
-    check_test_pipeline(cfg)
+    dataset = tested_dataset(cfg)  # the inferencers know no wrappers
+    cfg.test_dataloader.dataset = dataset
     scope = cfg.get('default_scope')
     if scope not in PREDICTORS:
         raise InputError(f'default_scope of {config} must be one of '

@@ -8,7 +8,7 @@ from mmengine.registry import VISUALIZERS
 from ..utils.table import write_table
 from .bias_pictures import stages
 from ..models.bias_effects import backbone_of, measure, sb_blocks
-from ..apis.checks import check_checkpoint, check_test_pipeline
+from ..apis.checks import check_checkpoint, tested_dataset
 from ..apis.data_checks import DataError, name_unreadable_files
 from ..apis.model import build_model, load_weights
 from ..apis.pictures import find_pictures
@@ -58,7 +58,10 @@ def show_bias(config: str,
     blocks = sb_blocks(backbone)
     if not blocks:
         raise ValueError(f'the model of {config} has no SB block')
-    check_test_pipeline(cfg)
+    pipeline = Compose([
+        transform for transform in tested_dataset(cfg)['pipeline']
+        if 'Annotations' not in transform['type']
+    ])
     load_weights(model, checkpoint, trust)
     name_unreadable_files(cfg.default_scope)
     visualizer = VISUALIZERS.build({
@@ -66,10 +69,6 @@ def show_bias(config: str,
         'save_dir': out,
         'vis_backends': [dict(type=name) for name in vis_backends]
     })
-    pipeline = Compose([
-        transform for transform in cfg.test_dataloader.dataset.pipeline
-        if 'Annotations' not in transform.type
-    ])
 
     rows, found = [], []
     for step, (path, name) in enumerate(pictures):
