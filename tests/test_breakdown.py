@@ -162,3 +162,8 @@ def test_classes(tested, tiny_cls, trained_cls, tmp_path):
         breakdown([], keep=True)
     with pytest.raises(ValueError, match='no run of the baseline gone'):
         breakdown(runs, baseline='gone')
+    for truth in ('', '0 1'):
+        (runs[0] / 'predictions.csv').write_text(
+            f'image,label,truth\nx/a/0.jpg,0,{truth}\n')
+        with pytest.raises(ValueError, match='has no label or several'):
+            breakdown(runs[:1])

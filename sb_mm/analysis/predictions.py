@@ -44,6 +44,9 @@ class Classes:
     def __init__(self, run):
         with open(run.predictions, newline='') as file:
             rows = list(csv.DictReader(file))
+        if not all(row['truth'].isdigit() for row in rows):
+            raise ValueError(f'in {run.predictions} an image has no label or '
+                             'several; a breakdown is by one for each')
         self.truth = np.array([row['truth'] for row in rows])
         self.right = np.array([row['label'] == row['truth'] for row in rows])
         self.names = [row['image'] for row in rows]
