@@ -115,7 +115,8 @@ def _twice(hashes, folds):
     names = dict(train='training', val='validation', test='test')
     for same in hashes.values():
         phases = list(dict.fromkeys(names[phase] for phase, _ in same))
-        if folds and len({path for _, path in same}) == 1:
+        one_file = len({path for _, path in same}) == 1
+        if folds and one_file and 'test' not in phases:
             continue
         if len(phases) > 1:
             yield (f'image in {" and ".join(phases)}',
