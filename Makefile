@@ -1,7 +1,7 @@
 # make demo:     train and evaluate Mask R-CNN with SB on generated images.
 # make demo-seg: UperNet with SB.
 # make demo-cls: an image classifier with SB, which the two others start from.
-# make evidence: every experiment of docs/evidence.md, in about four hours.
+# make evidence: every experiment of docs/evidence.md, in about two hours.
 # make benchmark: plain, SB and others on real data, docs/comparison.md; JOBS=2.
 # make benchmark-short: a sign of life of each in some minutes.
 # make performance: every measurement of docs/performance.md, on an idle machine.

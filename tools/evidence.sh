@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Make every table and picture of docs/evidence.md again, in docs/evidence. What is
-# finished in work_dirs/evidence is not repeated; JOBS=1 runs at a time. About four
+# finished in work_dirs/evidence is not repeated; JOBS=1 runs at a time. About two
 # hours on 2 CPU cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
