@@ -261,3 +261,6 @@ def _draw_points(axis, drawn, styles, step):
                       capsize=4, label=network, **styles[network])
     axis.set(xticks=[], xlim=(-1, len(drawn)),
              xlabel=f'after {step} iterations')
+    low, high = axis.get_ylim()
+    if high - low < 1e-3 * abs(high):  # the same to all digits of the table
+        axis.set_ylim(low - .01 * abs(low), high + .01 * abs(high))
