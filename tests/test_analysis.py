@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import DEMO, ROOT
+from conftest import CLS_CONFIG, DEMO, ROOT
 from mmengine.config import Config
 
 from sb_mm.analysis import compare, summarize_benchmarks
@@ -195,6 +195,35 @@ def test_later_evaluation_of_the_last_checkpoint_counts(
         assert not Run(path).metrics  # the curve is that of the validation
     printed = re.search(r'^coco/bbox_mAP: (.*)', result.stdout, re.M)[1]
     assert metrics['box AP'] == float(printed)
+
+
+def test_a_work_dir_that_was_tested_over_views(run_tool, tiny_cls,
+                                               trained_cls, tmp_path):
+    """Its config has the wrapped model from then on."""
+    plain, views = tmp_path / 'a', tmp_path / 'b'
+    for path, options in ((plain, []), (views, ['--tta'])):
+        shutil.copytree(trained_cls, path)
+        result = run_tool('test.py', CLS_CONFIG, path / 'iter_4.pth',
+                          '--work-dir', path, *options, '--cfg-options',
+                          *tiny_cls)
+        assert not result.returncode, result.stdout
+    rows = compare([plain, views])
+    assert [row['split'] for row in rows] == ['test', 'test']
+    assert len({row['parameters (M)'] for row in rows}) == 1
+    assert rows[1]['differs in'] == (
+        'test_dataloader.dataset.pipeline, tta_model.type, tta_pipeline')
+    assert Run(views).differences(Run(views)) == []
+
+
+def test_a_config_in_yaml(trained_cls, tmp_path):
+    path = tmp_path / 'run'
+    shutil.copytree(trained_cls, path)
+    config, = path.glob('*.py')
+    Config.fromfile(config).dump(path / 'mine.yaml')
+    config.unlink()
+    row, = compare([path], shape=(64, 64))
+    assert row['config'] == 'mine' and row['status'] == 'finished'
+    assert Run(path).digests == Run(trained_cls).digests
 
 
 def test_flops_count_the_operations_of_sb():

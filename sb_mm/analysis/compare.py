@@ -13,6 +13,8 @@ from .statistics import (format_difference, less_is_better,
                          paired_difference, verdict)
 from .work_dirs import BACKBONE, PERCENT, UNITS, Run
 
+_IN_FULL = 6  # settings that differ
+
 
 def compare(work_dirs: Sequence[str],
             out: Optional[str] = None,
@@ -128,7 +130,11 @@ def _row(runs, reference, shape):
     row[f'{run.unit}s'] = str(run.planned)
     row['minutes'] = f'{mean(r.minutes for r in runs):.1f}'
     row['seeds'] = ', '.join(str(r.seed) for r in runs)
-    row['differs in'] = ', '.join(_differences(run, reference[0]))
+    differs = _differences(run, reference[0])
+    if len(differs) > _IN_FULL:  # each list by its name alone
+        differs = list(dict.fromkeys(
+            re.split(r'\.\d+', key)[0] for key in differs))
+    row['differs in'] = ', '.join(differs)
     return row
 
 

@@ -120,7 +120,8 @@ class Run(Experiment):
 
     def __post_init__(self):
         self.path = Path(self.path)
-        configs = sorted(self.path.glob('*.py'))
+        configs = sorted(path for path in self.path.glob('*')
+                         if path.suffix in ('.py', '.yml', '.yaml'))
         logs = sorted(self.path.glob('*/vis_data/scalars.json'))
         if not configs or not logs:
             raise FileNotFoundError(
@@ -128,6 +129,8 @@ class Run(Experiment):
                 + ('config' if not configs else '*/vis_data/scalars.json'))
         self.name = configs[-1].stem
         self.cfg = read_config(configs[-1])
+        if 'module' in self.cfg.model:  # of tools/test.py --tta
+            self.cfg.model = self.cfg.model.module
         by_epoch = 'max_epochs' in self.cfg.train_cfg
         self.unit = 'epoch' if by_epoch else 'iteration'
         self.planned = self.cfg.train_cfg[
