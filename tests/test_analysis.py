@@ -215,6 +215,30 @@ def test_a_work_dir_that_was_tested_over_views(run_tool, tiny_cls,
     assert Run(views).differences(Run(views)) == []
 
 
+def test_a_training_that_began_anew(run_tool, tiny_cls, trained_cls,
+                                    tmp_path):
+    """In a work dir that has a longer one, whose weights of the same name
+    were tested."""
+    path = tmp_path / 'run'
+    shutil.copytree(trained_cls, path)
+    options = '--work-dir', path, '--cfg-options', *tiny_cls
+    result = run_tool('test.py', CLS_CONFIG, path / 'iter_2.pth', *options)
+    assert not result.returncode, result.stdout
+    assert max(Run(path).losses) == 4
+    result = run_tool('train.py', CLS_CONFIG, *options, 'train_cfg.max_iters=2',
+                      'randomness.seed=7')
+    assert not result.returncode, result.stdout
+    run = Run(path)
+    assert list(run.losses) == [1, 2] and list(run.metrics) == [2]
+    assert run.status == 'finished' and run.seed == 7 and not run.tested
+    (path / 'iter_4.pth').unlink()
+    result = run_tool('train.py', CLS_CONFIG, '--resume', *options,
+                      'randomness.seed=7')
+    assert not result.returncode, result.stdout
+    assert list(Run(path).losses) == [1, 2, 3, 4]
+    assert list(Run(path).metrics) == [2, 4]
+
+
 def test_a_config_in_yaml(trained_cls, tmp_path):
     path = tmp_path / 'run'
     shutil.copytree(trained_cls, path)

@@ -109,7 +109,9 @@ class Run(Experiment):
     """
     path: Path
     cfg: Config = field(init=False)
-    #: Weights that the training began with, before it was resumed.
+    #: Folder of the log that the training began with, before it was resumed.
+    began: str = field(init=False)
+    #: Weights that it began with.
     started_from: Optional[str] = field(init=False, default=None)
     losses: dict = field(init=False, default_factory=dict)
     seconds: dict = field(init=False, default_factory=dict)
@@ -136,10 +138,14 @@ class Run(Experiment):
         self.planned = self.cfg.train_cfg[
             'max_epochs' if by_epoch else 'max_iters']
         step = 0
+        self.began = logs[0].parts[-3]
         for log in logs:  # those of resumed runs follow
             began = Config.fromfile(log.with_name('config.py'))
-            if not began.get('resume'):
+            if not began.get('resume'):  # anew, whatever was there before
+                self.began = log.parts[-3]
                 self.started_from = began.get('load_from')
+                for each in (self.losses, self.seconds, self.metrics):
+                    each.clear()
             for line in log.read_text().splitlines():
                 try:
                     record = json.loads(line)
@@ -151,11 +157,17 @@ class Run(Experiment):
                     self.seconds[step] = record.get('time', 0)
                 elif 'lr' not in record and record.keys() - _NO_METRICS:
                     self.metrics[step] = _named(record)
-        for results in sorted(self.path.glob('*/*.json')):
+        for results in self._since_then('*.json'):
             # tools/test.py with this work dir evaluated the weights again
             tested = Config.fromfile(results.parent / 'vis_data/config.py')
             if Path(tested.load_from or '').stem == self.last_checkpoint:
                 self.final = _named(json.loads(results.read_text()))
+
+    def _since_then(self, pattern):
+        """list[Path]: What this training and those who read its weights have
+        written, in the folders that they name by the time."""
+        return [path for path in sorted(self.path.glob(f'*/{pattern}'))
+                if path.parent.name >= self.began]
 
     @property
     def tested(self):
@@ -210,7 +222,7 @@ class Run(Experiment):
     @property
     def seed(self):
         """int or None: The seed that the runner logged."""
-        for log in sorted(self.path.glob('*/*.log')):
+        for log in self._since_then('*.log'):
             found = re.search(r'^\s+seed: (\d+)', log.read_text(), re.M)
             if found:
                 return int(found[1])
