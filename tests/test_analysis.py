@@ -108,13 +108,13 @@ def test_compare_averages_nothing_that_differs(trained, tmp_path):
     with open(tmp_path / 'out/curves.csv', newline='') as file:
         curves = list(csv.DictReader(file))
     assert {(row['config'], row['seed']) for row in curves} == {
-        ('plain', '0'), ('plain', '1'), ('sb', '0')}
+        ('plain', '0'), ('plain', '1'), ('plain (d)', '1'), ('sb', '0')}
     assert sum(bool(row['training loss']) for row in curves) == (
-        3 * len(Run(trained).losses))
+        4 * len(Run(trained).losses))
     assert (tmp_path / 'out/cost_box_AP.png').stat().st_size > 10_000
     assert [(row['config'], row['seeds'], row['box AP'], row['Δ box AP'])
             for row in rows] == [('plain', '0, 1', '0.500 ± 0.354', ''),
-                                 ('plain', '1', '0.100', '-0.650'),
+                                 ('plain (d)', '1', '0.100', '-0.650'),
                                  ('plain', '1', '0.900', '+0.150'),
                                  ('sb', '0', '0.500', '+0.250')]
     assert [row['status'] for row in rows] == [
@@ -127,6 +127,8 @@ def test_compare_averages_nothing_that_differs(trained, tmp_path):
     assert [(row['config'], row['seeds'], row['box AP'], row['Δ box AP'],
              row['differs in']) for row in kept] == [
                  ('plain', '0, 1', '0.500 ± 0.354', '', ''),
+                 ('plain (d)', '1', '0.100', '-0.650',
+                  'settings that were not kept'),
                  ('sb', '0, 1', '0.625 ± 0.177',
                   '+0.125 [-1.463, +1.713] level', '')]
     for key in ('parameters (M)', 'multiply-adds (G, 64×64)', 'minutes'):
@@ -139,7 +141,8 @@ def test_compare_averages_nothing_that_differs(trained, tmp_path):
     assert not (tmp_path / 'out/pairs.csv').exists()
     third = [copy('h', 0, .75, 'a'), copy('i', 1, .75, 'a')]
     rows = compare(third, tmp_path / 'out', 'plain', keep=True)
-    assert [row['config'] for row in rows] == ['plain', 'sb', 'other', 'a']
+    assert [row['config'] for row in rows] == [
+        'plain', 'plain (d)', 'sb', 'other', 'a']
     with open(tmp_path / 'out/pairs.csv', newline='') as file:
         pairs = [row for row in csv.DictReader(file)
                  if row['metric'] == 'box AP']

@@ -29,7 +29,9 @@ def compare(work_dirs: Sequence[str],
     difference to the baseline is that of the runs with the same seed, with its
     95 % interval by Student's t; 'ahead' and 'behind' say that there is no 0
     in it, 'level' that there is. Runs that did not finish, have no metric, or
-    differ from the baseline in more than the backbone are shown as such.
+    differ from the baseline in more than the backbone are shown as such. Where
+    runs of one config have several settings, the later ones have their folder
+    behind the name.
 
     Args:
         work_dirs (list[str]): Work dirs of training runs; none are needed
@@ -76,6 +78,7 @@ def compare(work_dirs: Sequence[str],
     groups = [sorted(runs, key=lambda run: run.seed or 0)
               for runs in found.values()]
     groups.sort(key=lambda runs: order.index(runs[0].name))
+    _tell_apart(groups)
     baseline = baseline or groups[0][0].name
     reference = next((runs for runs in groups if runs[0].name == baseline),
                      None)
@@ -106,6 +109,21 @@ def compare(work_dirs: Sequence[str],
             from ..beacons.distance_plot import draw_by_distance
             draw_by_distance(metrics, Path(out) / 'distance.png')
     return rows
+
+
+def _tell_apart(groups):
+    """Add the folder to the name of runs whose config has been seen with
+    other settings."""
+    seen: dict = {}
+    for runs in groups:
+        name, digests = runs[0].name, runs[0].digests
+        if seen.setdefault(name, digests) == digests or runs[0].settings is None:
+            continue
+        folder = next(
+            (part for part in reversed(runs[0].path.resolve().parts)
+             if part != name and not re.fullmatch(r'seed_\d+', part)), '')
+        for run in runs:
+            run.name = f'{name} ({folder})'
 
 
 def _row(runs, reference, shape):

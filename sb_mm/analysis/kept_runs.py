@@ -50,7 +50,7 @@ def write_runs(groups, folder, shape=None):
 
     Args:
         groups (list[list[Run or KeptRun]]): Runs with the same settings; of
-            two groups of one config the first is written.
+            two groups of one name the first is written.
         folder (Path): Where to.
         shape (tuple[int, int], optional): Size of the image for
             ``count_complexity``. Defaults to None.
