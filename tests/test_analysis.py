@@ -242,6 +242,27 @@ def test_a_training_that_began_anew(run_tool, tiny_cls, trained_cls,
     assert list(Run(path).metrics) == [2, 4]
 
 
+def test_early_stopping_is_no_failure(run_tool, tiny_cls, tmp_path):
+    (tmp_path / 'early.py').write_text(f"""
+_base_ = {str(CLS_CONFIG)!r}
+custom_hooks = [dict(
+    type='EarlyStoppingHook', monitor='accuracy/top1', patience=1)]
+optim_wrapper = dict(optimizer=dict(lr=0.))
+""")
+    result = run_tool(
+        'run_matrix.py', 'early.py', '--seeds', 0, '--work-dir', 'runs',
+        '--cfg-options', *tiny_cls, 'train_cfg.max_iters=8',
+        'train_cfg.val_interval=2')
+    assert not result.returncode, result.stdout
+    run = Run(tmp_path / 'runs/early/seed_0')
+    assert run.status == 'finished' and run.planned == 4
+    assert list(run.metrics) == [2, 4]
+    # a metric that is not finite is no end
+    log, = run.path.glob('*/*.log')
+    log.write_text(log.read_text().replace('did not improve', 'is infinite'))
+    assert Run(run.path).status == 'unfinished: iteration 4 of 8'
+
+
 def test_a_config_in_yaml(trained_cls, tmp_path):
     path = tmp_path / 'run'
     shutil.copytree(trained_cls, path)

@@ -28,7 +28,8 @@ def compare(work_dirs: Sequence[str],
     ``tools/test.py`` tested into their work dirs the test counts. The
     difference to the baseline is that of the runs with the same seed, with its
     95 % interval by Student's t; 'ahead' and 'behind' say that there is no 0
-    in it, 'level' that there is. Runs that did not finish, have no metric, or
+    in it, 'level' that there is. A run that ``EarlyStoppingHook`` ended has
+    finished. Runs that did not, have no metric, or
     differ from the baseline in more than the backbone are shown as such. Where
     runs of one config have several settings, the later ones have their folder
     behind the name.
@@ -145,7 +146,8 @@ def _row(runs, reference, shape):
             row[f'Δ {metric}{unit}'] = _difference(runs, reference, metric)
     row['parameters (M)'] = f'{parameters / 1e6:.3f}'
     row[f'multiply-adds (G, {shape[0]}×{shape[1]})'] = f'{flops / 1e9:.2f}'
-    row[f'{run.unit}s'] = str(run.planned)
+    row[f'{run.unit}s'] = ', '.join(dict.fromkeys(
+        str(r.planned) for r in runs))
     row['minutes'] = f'{mean(r.minutes for r in runs):.1f}'
     row['seeds'] = ', '.join(str(r.seed) for r in runs)
     differs = _differences(run, reference[0])

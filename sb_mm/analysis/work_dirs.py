@@ -35,6 +35,9 @@ _PER_RUN = ('work_dir', 'resume', 'load_from', 'launcher', 'randomness',
             'custom_imports')
 #: Where networks that are compared do differ.
 BACKBONE = 'model.backbone.'
+#: What MMEngine's EarlyStoppingHook logs, but for a metric that is not finite.
+_STOPPED = re.compile(
+    'did not improve in the last .* records|Stopping threshold reached')
 #: Arguments by which the toolboxes' evaluators write predictions as well.
 _OUT = ('outfile_prefix', 'output_dir')
 
@@ -157,6 +160,9 @@ class Run(Experiment):
                     self.seconds[step] = record.get('time', 0)
                 elif 'lr' not in record and record.keys() - _NO_METRICS:
                     self.metrics[step] = _named(record)
+        if any(_STOPPED.search(log.read_text())
+               for log in self._since_then('*.log')):
+            self.planned = self.reached
         for results in self._since_then('*.json'):
             # tools/test.py with this work dir evaluated the weights again
             tested = Config.fromfile(results.parent / 'vis_data/config.py')
