@@ -200,12 +200,18 @@ def test_later_evaluation_of_the_last_checkpoint_counts(
     assert metrics['box AP'] == float(printed)
 
 
+def age(work_dir, second):
+    """Two runs of one second would share a folder, which only tests do."""
+    max(work_dir.glob('2*')).rename(work_dir / f'20200101_00000{second}')
+
+
 def test_a_work_dir_that_was_tested_over_views(run_tool, tiny_cls,
                                                trained_cls, tmp_path):
     """Its config has the wrapped model from then on."""
     plain, views = tmp_path / 'a', tmp_path / 'b'
     for path, options in ((plain, []), (views, ['--tta'])):
         shutil.copytree(trained_cls, path)
+        age(path, 1)
         result = run_tool('test.py', CLS_CONFIG, path / 'iter_4.pth',
                           '--work-dir', path, *options, '--cfg-options',
                           *tiny_cls)
@@ -224,9 +230,11 @@ def test_a_training_that_began_anew(run_tool, tiny_cls, trained_cls,
     were tested."""
     path = tmp_path / 'run'
     shutil.copytree(trained_cls, path)
+    age(path, 1)
     options = '--work-dir', path, '--cfg-options', *tiny_cls
     result = run_tool('test.py', CLS_CONFIG, path / 'iter_2.pth', *options)
     assert not result.returncode, result.stdout
+    age(path, 2)
     assert max(Run(path).losses) == 4
     result = run_tool('train.py', CLS_CONFIG, *options, 'train_cfg.max_iters=2',
                       'randomness.seed=7')
@@ -234,6 +242,7 @@ def test_a_training_that_began_anew(run_tool, tiny_cls, trained_cls,
     run = Run(path)
     assert list(run.losses) == [1, 2] and list(run.metrics) == [2]
     assert run.status == 'finished' and run.seed == 7 and not run.tested
+    age(path, 3)
     (path / 'iter_4.pth').unlink()
     result = run_tool('train.py', CLS_CONFIG, '--resume', *options,
                       'randomness.seed=7')
@@ -373,6 +382,18 @@ def test_benchmark_refuses_what_does_not_go_together(run_tool):
 def test_size_of_images_that_are_tested_as_they_are(config, shape):
     cfg = Config.fromfile(ROOT / 'configs/benchmarks' / config)
     assert tuple(image_shape(cfg)) == shape
+
+
+def test_size_of_images_of_a_wrapper_with_a_pipeline():
+    """That of MMDetection's MultiImageMixDataset comes after the dataset's."""
+    dataset = dict(type='CocoDataset', pipeline=[
+        dict(type='Resize', scale=(64, 32))])
+    mixed = dict(type='MultiImageMixDataset', dataset=dataset, pipeline=[
+        dict(type='Resize', scale=(96, 48))])
+    for each, shape in ((dataset, (32, 64)), (mixed, (48, 96)), (
+            dict(type='RepeatDataset', dataset=dataset, times=2), (32, 64))):
+        assert tuple(image_shape(Config(dict(
+            model={}, train_dataloader=dict(dataset=each))))) == shape
 
 
 def test_summary_of_benchmarks(tmp_path):

@@ -29,10 +29,9 @@ def compare(work_dirs: Sequence[str],
     difference to the baseline is that of the runs with the same seed, with its
     95 % interval by Student's t; 'ahead' and 'behind' say that there is no 0
     in it, 'level' that there is. A run that ``EarlyStoppingHook`` ended has
-    finished. Runs that did not, have no metric, or
-    differ from the baseline in more than the backbone are shown as such. Where
-    runs of one config have several settings, the later ones have their folder
-    behind the name.
+    finished. Runs that did not, have no metric, or differ from the baseline in
+    more than the backbone are shown as such. Where runs of one config have
+    several settings, the later ones have their folder behind the name.
 
     Args:
         work_dirs (list[str]): Work dirs of training runs; none are needed

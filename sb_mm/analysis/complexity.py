@@ -132,7 +132,9 @@ def image_shape(cfg):
         return size
     for phase in ('test', 'train'):
         loader = cfg.get(f'{phase}_dataloader') or dict(dataset={})
-        _, dataset = next(datasets_of(loader['dataset'], ''))
+        dataset = loader['dataset']
+        if 'pipeline' not in dataset:  # a wrapper without one of its own
+            _, dataset = next(datasets_of(dataset, ''))
         for transform in reversed(dataset.get('pipeline', [])):
             size = transform.get('scale', transform.get('crop_size'))
             if transform.type not in _SIZES or size is None:

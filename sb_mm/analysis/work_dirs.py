@@ -160,8 +160,9 @@ class Run(Experiment):
                     self.seconds[step] = record.get('time', 0)
                 elif 'lr' not in record and record.keys() - _NO_METRICS:
                     self.metrics[step] = _named(record)
-        if any(_STOPPED.search(log.read_text())
-               for log in self._since_then('*.log')):
+        if self.reached < self.planned and any(
+                _STOPPED.search(log.read_text())
+                for log in self._since_then('*.log')):
             self.planned = self.reached
         for results in self._since_then('*.json'):
             # tools/test.py with this work dir evaluated the weights again

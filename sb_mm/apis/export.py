@@ -33,9 +33,9 @@ def export(config: str,
     The network in the file takes images in RGB from 0 to 255, shape
     (N, 3, H, W), and normalises them itself. A classifier gives ``scores`` of
     shape (N, classes) from 0 to 1, which sum to 1 unless it is one of several
-    labels, a segmentor ``scores`` of shape
-    (N, classes, H, W) whose largest is the label, a backbone, with its neck in
-    a detector, ``feature_0``, ``feature_1``, ….
+    labels, a segmentor ``scores`` of shape (N, classes, H, W) whose largest is
+    the label, a backbone, with its neck in a detector, ``feature_0``,
+    ``feature_1``, ….
 
     Args:
         config (str): Config file of the model.
