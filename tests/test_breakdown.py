@@ -3,14 +3,18 @@ import json
 import re
 import shutil
 
+import mmcv
+import numpy as np
 import pytest
 from conftest import CLS_CONFIG, DEMO, SEG_CONFIG
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from sb_mm.analysis import breakdown
-from sb_mm.analysis.predictions import thirds
+from sb_mm.analysis.predictions import Objects, thirds
 from sb_mm.analysis.work_dirs import Run
+from sb_mm.beacons.mmseg_dataset import BeaconsDataset
+from sb_mm.beacons.scenes import BEACON_COLOURS
 
 
 @pytest.fixture
@@ -29,6 +33,14 @@ def tested(run_tool, tmp_path):
         return path, result.stdout
 
     return tested
+
+
+def change_dataset(path, **settings):
+    """Change the test set that the config of a work dir has."""
+    config, = path.glob('*.py')
+    config.write_text(config.read_text() + f"""
+test_dataloader['dataset'].update({settings!r})
+""")
 
 
 def values(rows):
@@ -81,6 +93,37 @@ def test_objects(tested, tiny, trained, beacons, tmp_path):
                          f'{number[part[-1]]} objects')
         assert got[group] == coco(part)[0]
 
+    # a config may have some of the categories
+    some = truth.getCatIds()[1:4]
+    change_dataset(path, metainfo=dict(
+        classes=[truth.cats[i]['name'] for i in some]))
+    got = values(breakdown([path]))
+    whole = COCOeval(
+        truth, truth.loadRes(str(path / 'predictions.segm.json')), 'segm')
+    whole.params.catIds = some
+    whole.evaluate()
+    whole.accumulate()
+    whole.summarize()
+    assert got['all'] == round(100 * whole.stats[0], 1)
+    assert len([name for name in got if 'objects' in name]) > 2
+    number = {i: len(truth.getAnnIds(imgIds=i, catIds=some))
+              for i in truth.imgs}
+    assert any(f'images with {min(number.values())} to ' in name
+               for name in got)
+
+
+def test_other_evaluations(trained, tmp_path):
+    path = shutil.copytree(trained, tmp_path / 'plain')
+    assert Run(path).predictions.name == 'predictions.json'
+    config, = path.glob('*.py')
+    config.write_text(config.read_text() + """
+test_evaluator = dict(type='VOCMetric')
+""")
+    run = Run(path)
+    assert run.predictions.name == 'predictions.pkl'
+    with pytest.raises(ValueError, match='was tested by VOCMetric; .*CocoM'):
+        Objects(run)
+
 
 def test_thirds_of_the_images():
     assert thirds([7, 1, 4, 4, 1, 2]) == {
@@ -113,6 +156,33 @@ def test_labels(tested, tiny_seg, trained_seg):
     assert accuracy <= max(got[group] for group in regions) + .06
 
 
+def test_some_of_the_classes(tested, tiny_seg, trained_seg, beacons):
+    """The dataset maps the labels of its other classes to the void."""
+    path, _ = tested(SEG_CONFIG, trained_seg, tiny_seg)
+    maps = sorted((beacons / 'annotations/validation').iterdir())
+    classes = BeaconsDataset.METAINFO['classes']
+    present = [i for i in range(1, 7)
+               if any((mmcv.imread(file, 'unchanged') == i).any()
+                      for file in maps)]
+    chosen = present[-2:]
+    change_dataset(path, metainfo=dict(classes=[classes[i] for i in chosen]))
+    rng = np.random.default_rng(0)
+    both, either = np.zeros(2), np.zeros(2)
+    for file in maps:
+        truth = mmcv.imread(file, 'unchanged')
+        found = rng.integers(0, 2, truth.shape)
+        mmcv.imwrite(found.astype('uint8'),
+                     str(path / 'predictions' / file.name))
+        known = np.isin(truth, chosen)
+        for new, old in enumerate(chosen):
+            both[new] += ((truth == old) & (found == new)).sum()
+            either[new] += (known & ((truth == old) | (found == new))).sum()
+    got = values(breakdown([path]))
+    for new, old in enumerate(chosen):
+        assert got[classes[old]] == round(100 * both[new] / either[new], 1)
+    assert got['all'] == pytest.approx(100 * (both / either).mean(), abs=.06)
+
+
 def test_classes(tested, tiny_cls, trained_cls, tmp_path):
     path, printed = tested(CLS_CONFIG, trained_cls, tiny_cls)
     assert values(breakdown([path]))['all'] == float(
@@ -124,6 +194,7 @@ def test_classes(tested, tiny_cls, trained_cls, tmp_path):
         shutil.copytree(path, other)
         config, = other.glob('*.py')
         config.rename(other / f'{name}.py')
+        change_dataset(other, type='CustomDataset')  # classes by folder
         for log in other.glob('*/*.log'):
             log.write_text(log.read_text().replace('seed: 0', f'seed: {seed}'))
         (other / 'predictions.csv').write_text('image,label,truth\n' + ''.join(
@@ -162,6 +233,14 @@ def test_classes(tested, tiny_cls, trained_cls, tmp_path):
         breakdown([], keep=True)
     with pytest.raises(ValueError, match='no run of the baseline gone'):
         breakdown(runs, baseline='gone')
+    # of a dataset that has them, whatever the folders
+    change_dataset(runs[0], type='BeaconsDataset')
+    assert list(values(breakdown(runs[:1]))) == ['all', *BEACON_COLOURS]
+    # images of two classes in one folder, and no names
+    (runs[1] / 'predictions.csv').write_text(
+        'image,label,truth\nx/0.jpg,0,0\nx/1.jpg,0,1\n')
+    assert values(breakdown(runs[1:2])) == {
+        'all': 50, 'x (0)': 100, 'x (1)': 0}
     for truth in ('', '0 1'):
         (runs[0] / 'predictions.csv').write_text(
             f'image,label,truth\nx/a/0.jpg,0,{truth}\n')

@@ -290,6 +290,47 @@ def test_pixels_of_none(tmp_path, reduce_zero_label, counts):
     assert dict(maps.counts()) == counts
 
 
+@pytest.mark.parametrize('reduce_zero_label,first', [(False, 0), (True, 1)])
+def test_some_of_the_classes(tmp_path, reduce_zero_label, first):
+    """MMSegmentation maps labels of classes that the config leaves out to the
+    void."""
+
+    class Animals(BaseSegDataset):
+        METAINFO = dict(classes=('ground', 'cat', 'dog'))
+
+    labels = np.repeat(np.arange(4, dtype=np.uint8), 4).reshape(4, 4) + first
+    labels[3, 3] = 255
+    for name in ('images', 'labels'):
+        (tmp_path / name).mkdir()
+        Image.fromarray(labels).save(tmp_path / name / '0.png')
+    maps = Maps(Animals(
+        data_root=str(tmp_path), img_suffix='.png', lazy_init=True,
+        data_prefix=dict(img_path='images', seg_map_path='labels'),
+        metainfo=dict(classes=('dog', 'ground')),
+        reduce_zero_label=reduce_zero_label))
+    assert [where for _, where in maps.read(tmp_path / 'images/0.png')] == [
+        f'{tmp_path}/labels/0.png has {3 + first} in 3 pixels; {first} to '
+        f'{2 + first} and 255 are allowed']
+    assert dict(maps.counts()) == {'dog': 4, 'ground': 4, 'none (255)': 5}
+
+
+def test_images_of_one_name(tmp_path):
+    """MMSegmentation writes maps of labels by the name without folders."""
+    for name in ('a/0', 'b/0', 'b/1'):
+        path = tmp_path / f'{name}.png'
+        path.parent.mkdir(exist_ok=True)
+        Image.new('L', (4, 4)).save(path)
+    dataset = BaseSegDataset(
+        data_root=str(tmp_path), img_suffix='.png', lazy_init=True,
+        data_prefix=dict(img_path='.', seg_map_path='.'),
+        metainfo=dict(classes=('ground', )))
+    assert not list(Maps(dataset).severe())
+    (kind, where), = Maps(
+        dataset, evaluators=[dict(output_dir='labels')]).severe()
+    assert kind == 'images of one name'
+    assert 'a/0.png' in where and 'b/0.png' in where and '--out' in where
+
+
 @pytest.mark.parametrize('folders,found', [
     (('cat', 'dog'), ' has cat, dog, the config dog, cat; labels follow the'),
     (('dog', 'other'), None),  # may be another name of the cats

@@ -54,6 +54,19 @@ def test_settings_against_signatures(config, options, message):
         check_settings(cfg, 'train', 'val', 'test')
 
 
+def test_names_of_a_base_within_a_list(tmp_path):
+    """MMEngine puts a word where {{_base_.NAME}} is part of an expression."""
+    path = tmp_path / 'config.py'
+    path.write_text(f"""
+_base_ = '{CLS}'
+train_dataloader = dict(dataset=dict(pipeline=[
+    *{{{{_base_.pipeline}}}}, dict(type='PackInputs')]))
+""")
+    with pytest.raises(InputError, match="^train_dataloader.dataset.pipeline.0 "
+                       "is '_', but a transform is a dict"):
+        check_settings(Config.fromfile(path), 'train')
+
+
 def error_of(result):
     """The one line, and what may follow it."""
     assert result.returncode == 2, result.stdout

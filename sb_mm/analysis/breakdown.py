@@ -54,7 +54,8 @@ def breakdown(work_dirs: Sequence[str],
     Raises:
         FileNotFoundError: If a work dir has no predictions.
         ValueError: If there is no run at all, none of the baseline, no image
-            fits a pattern, or ``keep`` without ``out``.
+            fits a pattern, an image has several labels, a detector was tested
+            by another metric than COCO's, or ``keep`` without ``out``.
     """
     if keep and not out:
         raise ValueError('--keep needs --out, which has the runs to keep')

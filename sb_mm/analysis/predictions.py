@@ -1,15 +1,16 @@
 """The predictions that ``run_matrix --test`` keeps, and metrics of groups of
 them."""
 import csv
+from collections import Counter
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
 import mmcv
 import numpy as np
-from mmengine.registry import DATASETS, init_default_scope
+from mmengine.registry import DATASETS, TRANSFORMS, init_default_scope
 
-from ..apis.checks import evaluators_of
+from ..apis.checks import evaluators_of, listed, tested_dataset
 
 
 def read_predictions(run):
@@ -29,13 +30,21 @@ def read_predictions(run):
 
     Raises:
         FileNotFoundError: If it has no predictions.
+        ValueError: If there is no breakdown of what the run predicts.
     """
     if not (run.tested and run.has_predictions):
         raise FileNotFoundError(
             f'{run.path} has no predictions of its last weights; '
             'tools/run_matrix.py --test writes them')
     kinds = dict(mmdet=Objects, mmseg=Labels, mmpretrain=Classes)
+    init_default_scope(run.cfg.get('default_scope'))
     return kinds[run.cfg.get('default_scope')](run)
+
+
+def _classes_of(run):
+    """Sequence[str]: The classes of the data, if the config knows them."""
+    dataset = dict(tested_dataset(run.cfg), lazy_init=True, pipeline=[])
+    return DATASETS.build(dataset).metainfo.get('classes') or ()
 
 
 class Classes:
@@ -51,8 +60,14 @@ class Classes:
         self.right = np.array([row['label'] == row['truth'] for row in rows])
         self.names = [row['image'] for row in rows]
         names = {row['truth']: Path(row['image']).parent.name for row in rows}
-        self.groups = {'all': None, **{names[label]: label
-                                       for label in sorted(names, key=int)}}
+        for label, name in enumerate(_classes_of(run)):
+            if str(label) in names:
+                names[str(label)] = name
+        number = Counter(names.values())  # ImageNet has two of one name
+        self.groups = {'all': None, **{
+            name if number[name] == 1 else f'{name} ({label})'.lstrip(): label
+            for label, name in sorted(names.items(),
+                                      key=lambda item: int(item[0]))}}
 
     def metric(self, group):
         return 'top-1' if group == 'all' else 'recall'
@@ -70,18 +85,22 @@ class Labels:
     connected regions of the ground truth."""
 
     def __init__(self, run):
-        init_default_scope('mmseg')
         dataset = DATASETS.build(run.cfg.test_dataloader.dataset)
         self.classes = dataset.metainfo['classes']
+        void = evaluators_of(run.cfg, 'test')[0].get('ignore_index', 255)
+        load, = (TRANSFORMS.build(step)
+                 for step in tested_dataset(run.cfg)['pipeline']
+                 if 'Annotations' in str(step['type']))
         self.names, confusions, regions = [], [], []
         for i in range(len(dataset)):
             info = dataset.get_data_info(i)
             self.names.append(info['img_path'])
-            truth = _read_labels(info['seg_map_path'])
-            found = _read_labels(
-                run.predictions / (Path(info['img_path']).stem + '.png'))
-            if info['reduce_zero_label']:  # and 255, the void, becomes 254
-                truth, found = truth - 1, found - 1
+            truth = load(info)['gt_seg_map'].astype(np.int64)
+            truth[truth == void] = -1
+            found = mmcv.imread(
+                run.predictions / (Path(info['img_path']).stem + '.png'),
+                flag='unchanged', backend='pillow').astype(np.int64)
+            found -= info['reduce_zero_label']
             confusions.append(self._confusion(truth, found))
             regions += self._regions(truth, found)
         self.confusion = np.stack(confusions)
@@ -128,34 +147,49 @@ class Labels:
                 iou[self.classes.index(group)]).item()
 
 
-def _read_labels(path):
-    return mmcv.imread(
-        path, flag='unchanged', backend='pillow').astype(np.int64)
-
-
 class Objects:
     """Detections, by pycocotools."""
 
     def __init__(self, run):
+        from mmdet.evaluation import CocoMetric, LVISMetric
+        from mmdet.registry import METRICS
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
+        evaluators = [
+            (METRICS.get(each['type']), each.get('ann_file'))
+            for each in evaluators_of(run.cfg, 'test')
+            if 'out_file_path' not in each
+        ]
+        ann_file = next((
+            path or run.predictions.with_suffix('.gt.json')
+            for metric, path in evaluators
+            if issubclass(metric, CocoMetric) and metric is not LVISMetric
+        ), None)
+        if ann_file is None:
+            raise ValueError(
+                f'{run.path} was tested by '
+                f'{listed(metric.__name__ for metric, _ in evaluators)}; a '
+                'breakdown of detections is by CocoMetric')
         files = {kind: run.predictions.with_suffix(f'.{kind}.json')
                  for kind in ('segm', 'bbox')}
         self.kind = next(kind for kind in files if files[kind].is_file())
         with redirect_stdout(StringIO()):
-            truth = COCO(next(
-                each['ann_file'] for each in evaluators_of(run.cfg, 'test')
-                if 'ann_file' in each))
+            truth = COCO(ann_file)
             self.coco = COCOeval(
                 truth, truth.loadRes(str(files[self.kind])), self.kind)
+            # those of the config, which may be some of those of the file
+            categories = truth.getCatIds(catNms=_classes_of(run))
+            self.coco.params.catIds = categories
             self.coco.evaluate()
         self.params = self.coco.params
         self.names = [
             each['file_name'] for each in truth.loadImgs(self.params.imgIds)
         ]
-        number = [len(truth.getAnnIds(imgIds=i)) for i in self.params.imgIds]
+        number = [len(truth.getAnnIds(imgIds=i, catIds=categories))
+                  for i in self.params.imgIds]
         self.groups = {'all': ('all', None)}
-        areas = np.array([each['area'] for each in truth.anns.values()])
+        areas = np.array([each['area'] for each in truth.anns.values()
+                          if each['category_id'] in categories])
         for size, (low, high) in list(
                 zip(self.params.areaRngLbl, self.params.areaRng))[1:]:
             if ((low <= areas) & (areas < high)).any():

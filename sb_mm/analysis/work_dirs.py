@@ -10,6 +10,7 @@ from typing import Optional
 from mmengine.config import Config
 
 from ..apis.checks import evaluators_of, read_config
+from ..apis.config import OUT_KEYS, out_suffix
 from .complexity import count_complexity
 
 #: Metrics of the evaluators, and their names in the field.
@@ -38,8 +39,6 @@ BACKBONE = 'model.backbone.'
 #: What MMEngine's EarlyStoppingHook logs, but for a metric that is not finite.
 _STOPPED = re.compile(
     'did not improve in the last .* records|Stopping threshold reached')
-#: Arguments by which the toolboxes' evaluators write predictions as well.
-_OUT = ('outfile_prefix', 'output_dir')
 
 
 class Experiment:
@@ -64,7 +63,8 @@ class Experiment:
             if hook['type'] != 'LoadedWeightsHook'
         ]
         evaluators = [
-            {key: value for key, value in each.items() if key not in _OUT}
+            {key: value for key, value in each.items()
+             if key not in OUT_KEYS.values()}
             for each in evaluators_of(cfg, 'test') if 'out_file_path' not in each
         ]
         cfg['test_evaluator'] = (
@@ -197,10 +197,8 @@ class Run(Experiment):
     @property
     def predictions(self):
         """Path: Where ``run_matrix --test`` keeps the predictions, in the
-        format of the task."""
-        suffix = {'mmdet': '.json', 'mmpretrain': '.csv'}
-        return self.path / (
-            'predictions' + suffix.get(self.cfg.get('default_scope'), ''))
+        format of the task if the evaluator writes it."""
+        return self.path / f'predictions{out_suffix(self.cfg)}'
 
     @property
     def has_predictions(self):

@@ -156,6 +156,35 @@ _OUT = dict(
     mmdet="FILE.json for COCO's format",
     mmseg='a folder for maps of labels as PNG',
     mmpretrain='FILE.csv or FILE.json')
+#: Arguments by which the toolboxes' evaluators write predictions as well.
+OUT_KEYS = dict(mmdet='outfile_prefix', mmseg='output_dir')
+
+
+def out_suffix(cfg):
+    """Find what the predictions of a test can be written as.
+
+    Args:
+        cfg (Config): Config of a model.
+
+    Returns:
+        str: Suffix of a file for ``--out``: that of the toolbox's format, none
+        for a folder, or that of a pickle where no evaluator writes the former.
+    """
+    scope = cfg.get('default_scope')
+    if scope == 'mmpretrain':
+        return '.csv'
+    if scope not in OUT_KEYS or not _writers(cfg, OUT_KEYS[scope]):
+        return '.pkl'
+    return '.json' if scope == 'mmdet' else ''
+
+
+def _writers(cfg, key):
+    """list[dict]: The evaluators of the test that take an argument."""
+    return [
+        evaluator for evaluator in evaluators_of(cfg, 'test')
+        if key in (accepted(evaluator['type'], 'METRICS',
+                            cfg.get('default_scope')) or [key])
+    ]
 
 
 def _use_out(cfg, out, score_maps):
@@ -169,22 +198,20 @@ def _use_out(cfg, out, score_maps):
             mmseg='DumpResults' if score_maps else 'DumpLabelMaps')
         added = dict(type=metric.get(scope, 'DumpResults'), out_file_path=out)
     elif scope == 'mmdet' and suffix == '.json':
-        key, value = 'outfile_prefix', out.removesuffix('.json')
+        key, value = OUT_KEYS[scope], out.removesuffix('.json')
     elif scope == 'mmseg' and not suffix:
-        key, value = 'output_dir', out
+        key, value = OUT_KEYS[scope], out
     elif scope == 'mmpretrain' and suffix in ('.csv', '.json'):
         added = dict(type='ClassificationTable', out_file_path=out)
     else:
         raise InputError(f'--out must be {_OUT.get(scope, "")} or FILE.pkl for '
                          f'everything, but got {out}')
     if key:  # the toolbox's own metric writes it
-        writers = [
-            evaluator for evaluator in evaluators
-            if key in (accepted(evaluator['type'], 'METRICS', scope) or [key])
-        ]
+        writers = _writers(cfg, key)
         if not writers:
             raise InputError(f'--out {out} needs a test_evaluator that takes '
-                             f'{key}, such as CocoMetric or IoUMetric')
+                             f'{key}, such as CocoMetric or IoUMetric; '
+                             'FILE.pkl needs none')
         writers[0][key] = value
     else:
         evaluators = [*evaluators, added]

@@ -36,6 +36,7 @@ class Maps:
         }
         self.is_evaluated = any(
             not each.get('format_only') for each in evaluators)
+        self.is_written = any('output_dir' in each for each in evaluators)
         self.pixels = Counter({name: 0 for name in self.classes})
         self.none = f'none ({dataset.ignore_index})'
 
@@ -48,6 +49,12 @@ class Maps:
         """Yield what does not need the images to be read."""
         for image in missing(self.files):
             yield 'image that is not there', str(image)
+        named = {image.stem: image for image in self.files}
+        for image in self.files if self.is_written else ():
+            if named[image.stem] != image:
+                yield ('images of one name', f'{image} and '
+                       f'{named[image.stem]}; maps of labels are written by '
+                       'the name alone, --out FILE.pkl keeps both')
         of = {labels: image for image, labels in self.files.items()}
         if None in of and (self.is_evaluated or not self.dataset.test_mode):
             yield ('map of labels that is not there',
@@ -92,17 +99,21 @@ class Maps:
                    f'{found.shape[1]}×{found.shape[0]}, the image is '
                    f'{width}×{height}')
         first = int(self.dataset.reduce_zero_label)
+        # to the classes of the config, where the dataset has others beside
+        known = self.dataset.label_map or {
+            i: i for i in range(len(self.classes))}
         values, numbers = np.unique(found, return_counts=True)
         for value, number in zip(values.tolist(), numbers.tolist()):
-            label = value - first
-            if 0 <= label < len(self.classes):
+            label = known.get(value - first, len(self.classes))
+            if label < len(self.classes):
                 self.pixels[self.classes[label]] += number
-            elif label < 0 or value == self.dataset.ignore_index:
+            elif (value < first or value == self.dataset.ignore_index
+                  or value - first in known):
                 self.pixels[self.none] += number
             else:
                 yield ('label out of range', f'{labels} has {value} in '
                        f'{number} pixels; {first} to '
-                       f'{len(self.classes) - 1 + first} and '
+                       f'{len(known) - 1 + first} and '
                        f'{self.dataset.ignore_index} are allowed')
 
 

@@ -65,8 +65,19 @@ def _check(value, name, registry, scope):
         for key, child in value.items():
             if not _NOT_REGISTERED.fullmatch(str(key)):
                 pipeline = str(key).endswith('pipeline')
+                if pipeline:
+                    _check_steps(child, f'{name}.{key}')
                 _check(child, f'{name}.{key}',
                        registries.TRANSFORMS if pipeline else registry, scope)
+
+
+def _check_steps(pipeline, name):
+    """Refuse a word where a transform should be, as {{_base_.NAME}} within a
+    list leaves it."""
+    for i, step in enumerate(pipeline or ()):
+        if isinstance(step, str):
+            raise InputError(f'{name}.{i} is {step!r}, but a transform is a '
+                             "dict such as dict(type='LoadImageFromFile')")
 
 
 def _check_type(cfg, name, registry, scope):
