@@ -9,9 +9,10 @@ import pytest
 from conftest import CLS_CONFIG, DEMO, ROOT
 from mmengine.config import Config
 
-from sb_mm.analysis import compare, summarize_benchmarks
+from sb_mm.analysis import compare, context_gain, summarize_benchmarks
 from sb_mm.analysis.complexity import count_flops, image_shape
 from sb_mm.analysis.work_dirs import Run
+from sb_mm.apis import InputError
 from sb_mm.models import SpatialBias
 
 PLAIN, PLUGIN = (
@@ -270,6 +271,28 @@ optim_wrapper = dict(optimizer=dict(lr=0.))
     log, = run.path.glob('*/*.log')
     log.write_text(log.read_text().replace('did not improve', 'is infinite'))
     assert Run(run.path).status == 'unfinished: iteration 4 of 8'
+
+
+def test_without_a_validation(run_tool, tiny_cls, tmp_path):
+    (tmp_path / 'blind.py').write_text(f"""
+_base_ = {str(CLS_CONFIG)!r}
+val_dataloader = val_evaluator = val_cfg = None
+""")
+    options = [each for each in tiny_cls if 'val_dataloader' not in each]
+
+    def run(*flags):
+        result = run_tool(
+            'run_matrix.py', 'blind.py', '--seeds', 0, '--work-dir', 'runs',
+            *flags, '--json', '--cfg-options', *options)
+        return json.loads(result.stdout[result.stdout.index('[\n {'):])
+
+    row, = run()
+    assert row['status'] == 'not evaluated'
+    row, = run('--test')
+    assert row['status'] == 'finished' and row['split'] == 'test'
+    assert 'top-1 (%)' in row
+    with pytest.raises(InputError, match='blind.py has no val_dataloader'):
+        context_gain(str(tmp_path / 'blind.py'))
 
 
 def test_a_config_in_yaml(trained_cls, tmp_path):

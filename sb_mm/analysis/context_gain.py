@@ -48,8 +48,8 @@ def context_gain(config: str,
         list[dict]: The rows of :func:`compare`, and one that answers.
 
     Raises:
-        InputError: If the budget cannot be read or is too small, or the
-            backbone has no twin with SB.
+        InputError: If the budget cannot be read or is too small, the backbone
+            has no twin with SB, or the config has no validation.
     """
     seconds = _seconds(budget)
     work_dir = Path(work_dir or Path('work_dirs/context_gain',
@@ -117,6 +117,9 @@ def _answer(runs, metric, iterations):
 def _write_twins(config, folder, iterations):
     """Two configs that differ in the stages with SB alone."""
     cfg = read_config(config)
+    if not cfg.get('val_dataloader'):
+        raise InputError(f'{config} has no val_dataloader, whose metric is '
+                         'what is compared')
     backbone = cfg.model.backbone
     scope, _, name = backbone.type.rpartition('.')
     plain = name.removeprefix('SB')

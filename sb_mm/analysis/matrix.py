@@ -148,9 +148,12 @@ def _check_settings(path, wanted):
 
 
 def _finished(path):
-    """Run or None: That of the work dir, if it is finished."""
+    """Run or None: That of the work dir, if it is finished, without metrics
+    where the config has no validation."""
     try:
         run = Run(path)
     except FileNotFoundError:
         return None
-    return run if run.status == 'finished' else None
+    done = run.status == 'finished' or (
+        run.status == 'not evaluated' and not run.cfg.get('val_dataloader'))
+    return run if done else None
