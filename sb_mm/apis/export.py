@@ -6,7 +6,6 @@ from typing import List, Optional, Tuple
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from ..models.bias_effects import backbone_of
 from ..models.pooling import pool_by_matrices
@@ -136,13 +135,12 @@ class _Deployed(nn.Module):
         if self.what == 'backbone':
             return (self.model.extract_feat(x)
                     if self.scope == 'mmdet' else backbone_of(self.model)(x))
-        scores = self.model(x)
         if self.scope == 'mmpretrain':
+            scores = self.model(x)
             return (scores.sigmoid() if is_multi_label(self.model)
                     else scores.softmax(1)),
-        scores = F.interpolate(
-            scores, size, mode='bilinear',
-            align_corners=self.model.align_corners)
+        # heads give something else to their training than to a prediction
+        scores = self.model.encode_decode(x, [dict(img_shape=size)] * len(x))
         if (self.model.num_classes, self.model.out_channels) == (2, 1):
             threshold = self.model.decode_head.threshold
             scores = torch.cat([
