@@ -4,13 +4,17 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import mmseg
 import pytest
 from conftest import CLS_CONFIG, DEMO, ROOT
 from mmengine.config import Config
+from mmengine.registry import MODELS
 
 from sb_mm.analysis import compare, context_gain, summarize_benchmarks
-from sb_mm.analysis.complexity import count_flops, image_shape
+from sb_mm.analysis.complexity import (count_complexity, count_flops,
+                                       image_shape)
 from sb_mm.analysis.work_dirs import Run
 from sb_mm.apis import InputError
 from sb_mm.models import SpatialBias
@@ -273,6 +277,42 @@ optim_wrapper = dict(optimizer=dict(lr=0.))
     assert Run(run.path).status == 'unfinished: iteration 4 of 8'
 
 
+def test_a_network_that_cannot_be_counted(trained_cls, tmp_path, capsys):
+    """Such as one with operators for GPUs alone: everything else is there."""
+    path = tmp_path / 'run'
+    shutil.copytree(trained_cls, path)
+    config, = path.glob('*.py')
+    config.write_text(config.read_text().replace(
+        "type='LinearClsHead'", "type='Nowhere'"))
+    for again in (compare([path], tmp_path / 'out'),
+                  compare([], tmp_path / 'out', keep=True)):
+        row, = again
+        assert row['status'] == 'finished' and 'top-1 (%)' in row
+        assert not [key for key in row if re.search('param|multiply', key)]
+    printed = capsys.readouterr().out
+    assert printed.count('is not counted: ') == 1 and 'Nowhere' in printed
+
+
+@pytest.mark.parametrize('config', [
+    'mask2former/mask2former_r50_8xb2-90k_cityscapes-512x1024.py',
+    'point_rend/pointrend_r50_4xb2-80k_cityscapes-512x1024.py'])
+def test_heads_that_want_the_size_of_the_image(config):
+    """The forward pass to tensors, which is counted elsewhere, fails."""
+    cfg = Config.fromfile(Path(mmseg.__file__).parent / '.mim/configs' / config)
+    cfg.model.update(pretrained=None)
+    backbone = dict(cfg.model.backbone, init_cfg=None)
+    parameters, flops = [], []
+    for name in ('mmseg.', 'mmseg.SB'):
+        cfg.model.backbone = dict(backbone, type=name + backbone['type'])
+        counted = count_complexity(cfg, (64, 64))
+        alone = MODELS.build(cfg.model.backbone)
+        parameters.append(counted[0] - sum(
+            each.numel() for each in alone.parameters()))
+        flops.append(counted[1])
+    assert parameters[0] == parameters[1]  # of neck and heads
+    assert 1 < flops[1] / flops[0] < 1.02
+
+
 def test_without_a_validation(run_tool, tiny_cls, tmp_path):
     (tmp_path / 'blind.py').write_text(f"""
 _base_ = {str(CLS_CONFIG)!r}
@@ -414,7 +454,9 @@ def test_size_of_images_of_a_wrapper_with_a_pipeline():
     mixed = dict(type='MultiImageMixDataset', dataset=dataset, pipeline=[
         dict(type='Resize', scale=(96, 48))])
     for each, shape in ((dataset, (32, 64)), (mixed, (48, 96)), (
-            dict(type='RepeatDataset', dataset=dataset, times=2), (32, 64))):
+            dict(type='RepeatDataset', dataset=dataset, times=2), (32, 64)), (
+            dict(pipeline=[dict(type='ProposalBroadcaster', transforms=[
+                dict(type='Resize', scale=(64, 32))])]), (32, 64))):
         assert tuple(image_shape(Config(dict(
             model={}, train_dataloader=dict(dataset=each))))) == shape
 

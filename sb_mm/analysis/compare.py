@@ -30,7 +30,8 @@ def compare(work_dirs: Sequence[str],
     95 % interval by Student's t; 'ahead' and 'behind' say that there is no 0
     in it, 'level' that there is. A run that ``EarlyStoppingHook`` ended has
     finished. Runs that did not, have no metric, or differ from the baseline in
-    more than the backbone are shown as such. Where runs of one config have
+    more than the backbone are shown as such; what of their parameters and
+    multiply-adds cannot be counted is left out, and said. Where runs of one config have
     several settings, the later ones have their folder behind the name.
 
     Args:
@@ -128,7 +129,7 @@ def _tell_apart(groups):
 
 def _row(runs, reference, shape):
     run = runs[0]
-    parameters, flops, shape = run.count_complexity(shape)
+    complexity = run.count_complexity(shape)
     row = {'config': run.name, 'status': run.status,
            'split': 'test' if run.tested else ''}
     for metric in run.metric_names:
@@ -143,8 +144,10 @@ def _row(runs, reference, shape):
         if runs is not reference and all(metric in r.last
                                          for r in reference):
             row[f'Δ {metric}{unit}'] = _difference(runs, reference, metric)
-    row['parameters (M)'] = f'{parameters / 1e6:.3f}'
-    row[f'multiply-adds (G, {shape[0]}×{shape[1]})'] = f'{flops / 1e9:.2f}'
+    if complexity:
+        parameters, flops, (height, width) = complexity
+        row['parameters (M)'] = f'{parameters / 1e6:.3f}'
+        row[f'multiply-adds (G, {height}×{width})'] = f'{flops / 1e9:.2f}'
     row[f'{run.unit}s'] = ', '.join(dict.fromkeys(
         str(r.planned) for r in runs))
     row['minutes'] = f'{mean(r.minutes for r in runs):.1f}'
@@ -222,6 +225,7 @@ def _draw_costs(groups, rows, times, out):
         'time of an image, to the first': times,
         'parameters (M)': {
             row['config']: float(row['parameters (M)']) for row in rows
+            if 'parameters (M)' in row
         }
     }
     baseline = groups[0][0].name

@@ -1,4 +1,5 @@
 """Parameters and multiply-adds of the model of a config."""
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
@@ -7,15 +8,19 @@ import torch
 from mmengine.analysis import FlopAnalyzer
 from mmengine.analysis.jit_handles import get_shape
 from mmengine.config import Config
+from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
 
 from ..apis.checks import datasets_of, read_config
 from ..apis.errors import describe
+from ..apis.type_names import dicts_in
+from ..models.bias_effects import backbone_of
 from .receptive_field import receptive_field as find_receptive_field
 from ..utils.table import write_table
 
 #: Transforms that set the size of an image, as (W, H) but for the crops.
-_SIZES = ('Resize', 'ResizeEdge', 'CenterCrop', 'RandomCrop')
+_SIZES = ('Resize', 'FixScaleResize', 'ResizeEdge', 'CenterCrop', 'RandomCrop',
+          'RandomResizedCrop')
 
 
 def compare_complexity(configs: Sequence[str],
@@ -77,8 +82,8 @@ def count_complexity(cfg: Config,
                      shape: Optional[Tuple[int, int]] = None) -> Tuple[int, int, Tuple[int, int]]:
     """Count the parameters and multiply-adds of a model.
 
-    For a detector the multiply-adds are those of backbone and neck; those of
-    its RoI heads depend on the image.
+    For a detector the multiply-adds are those of backbone and neck, in a
+    tracker those of its detector; those of RoI heads depend on the image.
 
     Args:
         cfg (Config): Config of the model.
@@ -94,12 +99,22 @@ def count_complexity(cfg: Config,
     """
     shape = tuple(shape or image_shape(cfg))
     init_default_scope(cfg.get('default_scope'))
-    model = MODELS.build(cfg.model)
+    model = revert_sync_batchnorm(MODELS.build(cfg.model))
     model.eval()
     parameters = sum(param.numel() for param in model.parameters())
     if cfg.get('default_scope') == 'mmdet':
-        model.forward = model.extract_feat
-    return parameters, count_flops(model, (3, *shape)), shape
+        model = next((module for module in model.modules()
+                      if hasattr(module, 'extract_feat')), backbone_of(model))
+        model.forward = getattr(model, 'extract_feat', model.forward)
+    try:
+        flops = count_flops(model, (3, *shape))
+    except TypeError:  # of heads that want to know the size of the image
+        if cfg.get('default_scope') != 'mmseg':
+            raise
+        model.forward = partial(
+            model.encode_decode, batch_img_metas=[dict(img_shape=shape)])
+        flops = count_flops(model, (3, *shape))
+    return parameters, flops, shape
 
 
 def count_flops(module, shape):
@@ -135,9 +150,9 @@ def image_shape(cfg):
         dataset = loader['dataset']
         if 'pipeline' not in dataset:  # a wrapper without one of its own
             _, dataset = next(datasets_of(dataset, ''))
-        for transform in reversed(dataset.get('pipeline', [])):
+        for transform in reversed([*dicts_in(dataset.get('pipeline'))]):
             size = transform.get('scale', transform.get('crop_size'))
-            if transform.type not in _SIZES or size is None:
+            if transform.get('type') not in _SIZES or size is None:
                 continue
             if isinstance(size, int):
                 return size, size

@@ -1,6 +1,7 @@
 """Runs of which the tables of an earlier comparison are all that is left."""
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Optional
 
 from ..utils.table import read_csv, write_csv
 
@@ -17,7 +18,7 @@ class KeptRun:
         unit (str): 'epoch' or 'iteration'.
         planned (int): Length of the schedule in that unit.
         minutes (float): Of the training.
-        complexity (tuple): ``Run.count_complexity``.
+        complexity (tuple or None): ``Run.count_complexity``.
         last (dict): ``Run.last``.
     """
     name: str
@@ -27,7 +28,7 @@ class KeptRun:
     unit: str
     planned: int
     minutes: float
-    complexity: tuple
+    complexity: Optional[tuple]
     last: dict
     losses: dict = field(default_factory=dict)
     metrics: dict = field(default_factory=dict)
@@ -40,7 +41,7 @@ class KeptRun:
         return list(self.last)
 
     def count_complexity(self, shape=None):
-        """tuple: What was counted, at the size of then."""
+        """tuple or None: What was counted, at the size of then."""
         return self.complexity
 
 
@@ -60,7 +61,8 @@ def write_runs(groups, folder, shape=None):
         if group[0].status != 'finished' or group[0].name in names:
             continue
         names.add(group[0].name)
-        parameters, flops, (height, width) = group[0].count_complexity(shape)
+        parameters, flops, (height, width) = (
+            group[0].count_complexity(shape) or (None, None, (None, None)))
         for run in group:
             runs.append(dict(
                 config=run.name, seed=run.seed, backbone=run.digests[0],
@@ -97,11 +99,13 @@ def read_runs(folder):
             line.pop(key) for key in (
                 'config', 'seed', 'backbone', 'settings', 'tested', 'unit',
                 'planned', 'minutes'))
-        parameters, flops, *shape = (int(line.pop(key)) for key in (
-            'parameters', 'flops', 'height', 'width'))
+        counted = [int(value) for key in (
+            'parameters', 'flops', 'height', 'width')
+                   if (value := line.pop(key, None))]
         runs[config, seed] = KeptRun(
             config, int(seed), tuple(digests), tested == '1', unit,
-            int(planned), float(minutes), (parameters, flops, tuple(shape)),
+            int(planned), float(minutes),
+            (*counted[:2], tuple(counted[2:])) if counted else None,
             {name: float(value) for name, value in line.items() if value})
     for line in read_csv(Path(folder, 'curves.csv')):
         run = runs[line.pop('config'), line.pop('seed')]

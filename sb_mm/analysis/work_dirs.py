@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from ..apis.checks import evaluators_of, read_config
 from ..apis.config import OUT_KEYS, out_suffix
+from ..apis.errors import describe
 from .complexity import count_complexity
 
 #: Metrics of the evaluators, and their names in the field.
@@ -242,11 +243,18 @@ class Run(Experiment):
                       if isinstance(value, (int, float))]
 
     def count_complexity(self, shape=None):
-        """tuple[int, int, tuple[int, int]]: Parameters, multiply-adds and the
-        size (H, W) that they are counted at, ``shape`` or the config's."""
+        """tuple[int, int, tuple[int, int]] or None: Parameters, multiply-adds
+        and the size (H, W) that they are counted at, ``shape`` or the
+        config's. None, and a line that says why, where they cannot be counted,
+        as those of operators that a GPU alone has."""
         if shape not in self._complexity:
-            self._complexity[shape] = count_complexity(
-                Config(self.cfg.to_dict()), shape)
+            try:
+                counted = count_complexity(Config(self.cfg.to_dict()), shape)
+            except Exception as error:
+                print(f'the complexity of {self.name} is not counted: '
+                      f'{describe(error)}')
+                counted = None
+            self._complexity[shape] = counted
         return self._complexity[shape]
 
 

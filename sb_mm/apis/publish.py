@@ -75,7 +75,7 @@ def publish(work_dir: Union[str, Path],
         digest = sha256(scratch.read_bytes()).hexdigest()[:8]
         file = scratch.replace(out / f'{run.name}-{digest}.pth')
 
-    parameters, flops, _ = run.count_complexity()
+    parameters, flops, _ = run.count_complexity() or (None, None, None)
     # several folders have configs of one name
     found = list(CONFIGS.rglob(f'{run.name}.py'))
     config = (found[0].relative_to(CONFIGS.parent)
@@ -100,4 +100,6 @@ def publish(work_dir: Union[str, Path],
         } for metric, (task, name) in _RESULTS.items() if metric in run.last],
         'Weights': f'{url.rstrip("/")}/{file.name}' if url else str(file)
     }
+    for key in ('Parameters', 'FLOPs') if parameters is None else ():
+        del entry['Metadata'][key]
     return yaml.safe_dump([entry], sort_keys=False, allow_unicode=True)
