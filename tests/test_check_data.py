@@ -429,12 +429,14 @@ def test_unlabelled(beacons, mine):
         Coco(dataset, (), [dict(evaluator, format_only=True)]).severe())
     assert list(Coco(dataset, (), [evaluator]).severe())
     maps = BaseSegDataset(
-        data_root=str(beacons), lazy_init=True, test_mode=True,
+        data_root=str(beacons), lazy_init=True,
         data_prefix=dict(img_path='images/validation'), metainfo=dict(
             classes=('a', 'b')))
-    for evaluator in (dict(format_only=True), dict()):
-        data = Maps(maps, (), [evaluator])
-        assert len(list(data.severe())) == (not evaluator)
+    written, load = dict(format_only=True), dict(type='LoadAnnotations')
+    for evaluator, pipeline, wanted in ((written, (), False), (dict(), (), True),
+                                        (written, (load, ), True)):
+        data = Maps(maps, pipeline, [evaluator])
+        assert len(list(data.severe())) == wanted
         assert not [fault for path in data.files for fault in data.read(path)]
 
 

@@ -186,6 +186,26 @@ def test_segmentation(run_tool, tiny_seg, trained_seg, tmp_path, tta):
     assert f'4 pictures of predictions in {tmp_path}/pictures' in result.stdout
 
 
+@pytest.mark.parametrize('tta', [False, True])
+def test_segmentation_of_images_without_labels(run_tool, tiny_seg, trained_seg,
+                                               tmp_path, tta):
+    """As those of the test of ADE20K, for its server."""
+    (tmp_path / 'unlabelled.py').write_text(f"""
+_base_ = {str(SEG_CONFIG)!r}
+test_dataloader = dict(dataset=dict(
+    data_prefix=dict(_delete_=True, img_path='images/validation'),
+    pipeline=[step for step in _base_.test_pipeline
+              if step.type != 'LoadAnnotations']))
+test_evaluator = dict(
+    _delete_=True, type='IoUMetric', format_only=True, output_dir='labels')
+""")
+    result = run_tool('test.py', 'unlabelled.py', trained_seg / 'iter_4.pth',
+                      '--work-dir', 'work', *['--tta'] * tta, '--cfg-options',
+                      *tiny_seg)
+    assert not result.returncode, result.stdout
+    assert len(list((tmp_path / 'labels').glob('*.png'))) == 4
+
+
 def test_slide_inference(run_tool, tiny_seg, trained_seg, tmp_path):
     """Crops that cover the image give what the image gives."""
     outputs = []

@@ -11,7 +11,9 @@ from mmengine.config import Config, ConfigDict
 from .check_data import check_severe
 from .checks import (InputError, check_checkpoint, check_data, check_weights,
                      datasets_of, evaluators_of, read_config)
+from .labelled_data import reads_annotations
 from .signatures import accepted, check_settings
+from .type_names import dicts_in
 
 
 def prepare_train(args: Namespace) -> Config:
@@ -247,6 +249,12 @@ def _use_tta(cfg):
             *transforms,
             dict(type='TestTimeAug', transforms=[flips, [pack]])
         ]
+    if not reads_annotations(datasets[0].pipeline):  # there may be none
+        for step in dicts_in(cfg.tta_pipeline):
+            if 'transforms' in step:
+                step['transforms'] = [
+                    each for each in step['transforms']
+                    if not reads_annotations(each)]
     cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
     for dataset in datasets:
         dataset.pipeline = cfg.tta_pipeline

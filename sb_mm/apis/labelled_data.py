@@ -14,6 +14,7 @@ from ..utils.picture import open_whole, size_as_read
 from .checks import InputError, listed
 from .coco_annotations import Coco
 from .pictures import images_in, missing
+from .type_names import dicts_in
 
 
 class Maps:
@@ -34,8 +35,9 @@ class Maps:
             row.get('seg_map_path') and Path(row['seg_map_path'])
             for row in dataset.load_data_list()
         }
-        self.is_evaluated = any(
-            not each.get('format_only') for each in evaluators)
+        self.are_wanted = any(
+            not each.get('format_only') for each in evaluators
+        ) or reads_annotations(pipeline)
         self.is_written = any('output_dir' in each for each in evaluators)
         self.pixels = Counter({name: 0 for name in self.classes})
         self.none = f'none ({dataset.ignore_index})'
@@ -56,7 +58,7 @@ class Maps:
                        f'{named[image.stem]}; maps of labels are written by '
                        'the name alone, --out FILE.pkl keeps both')
         of = {labels: image for image, labels in self.files.items()}
-        if None in of and (self.is_evaluated or not self.dataset.test_mode):
+        if None in of and self.are_wanted:
             yield ('map of labels that is not there',
                    f'that of {of[None]} and all others: data_prefix has no '
                    'seg_map_path')
@@ -208,6 +210,12 @@ class Unknown:
         """Yield that nothing was checked."""
         yield ('data that are not checked', f'{self.name}: only local files '
                "in COCO's format, maps of labels and folders of classes are")
+
+
+def reads_annotations(pipeline):
+    """bool: Whether transforms, or those inside of them, read annotations."""
+    return any('Annotations' in str(step.get('type'))
+               for step in dicts_in(pipeline))
 
 
 def other_folders(data, first):
