@@ -12,7 +12,8 @@ from conftest import CLS_CONFIG, DEMO, ROOT
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
-from sb_mm.analysis import compare, context_gain, summarize_benchmarks
+from sb_mm.analysis import (compare, context_gain, run_matrix,
+                            summarize_benchmarks)
 from sb_mm.analysis.complexity import (count_complexity, count_flops,
                                        image_shape)
 from sb_mm.analysis.work_dirs import Run
@@ -275,6 +276,43 @@ optim_wrapper = dict(optimizer=dict(lr=0.))
     log, = run.path.glob('*/*.log')
     log.write_text(log.read_text().replace('did not improve', 'is infinite'))
     assert Run(run.path).status == 'unfinished: iteration 4 of 8'
+
+
+def test_checkpoints_by_the_other_unit(run_tool, tiny_cls, tmp_path):
+    """Those of iterations in a loop of epochs, in a folder of their own, and
+    of an epoch in a loop of iterations."""
+    options = [each for each in tiny_cls if not each.startswith((
+        'train_cfg', 'default_hooks.checkpoint'))]
+    (tmp_path / 'epochs.py').write_text(f"""
+_base_ = {str(CLS_CONFIG)!r}
+train_dataloader = dict(sampler=dict(
+    _delete_=True, type='DefaultSampler', shuffle=True))
+train_cfg = dict(
+    _delete_=True, type='EpochBasedTrainLoop', max_epochs=2, val_interval=1)
+default_hooks = dict(checkpoint=dict(interval=3, out_dir='checkpoints'))
+log_processor = dict(by_epoch=True)
+""")
+    (tmp_path / 'iterations.py').write_text(f"""
+_base_ = {str(CLS_CONFIG)!r}
+train_cfg = dict(max_iters=2)
+default_hooks = dict(checkpoint=dict(by_epoch=True, interval=1))
+""")
+    runs = []
+    for name in ('epochs', 'iterations'):
+        result = run_tool('train.py', f'{name}.py', '--work-dir', name,
+                          '--cfg-options', *options)
+        assert not result.returncode, result.stdout
+        runs.append(Run(tmp_path / name))
+    assert [run.last_checkpoint for run in runs] == ['iter_8', 'epoch_1']
+    assert [run.reached for run in runs] == [2, 2]
+    assert [run.status for run in runs] == ['finished'] * 2
+    pointer = tmp_path / 'epochs/last_checkpoint'
+    assert (tmp_path / runs[0].weights).samefile(
+        tmp_path / 'checkpoints/epochs/iter_8.pth')
+    pointer.write_text('checkpoints/epochs/iter_6.pth')
+    assert Run(tmp_path / 'epochs').status == 'unfinished: epoch 1 of 2'
+    with pytest.raises(ValueError, match='epochs.py has .*checkpoint.out_dir'):
+        run_matrix([str(tmp_path / 'epochs.py')], [0], tmp_path / 'runs')
 
 
 def test_a_network_that_cannot_be_counted(trained_cls, tmp_path, capsys):

@@ -14,7 +14,7 @@ from ..apis.checks import listed, read_config
 from ..main import TOOLS
 from .compare import compare
 from .kept_runs import read_runs
-from .work_dirs import Experiment, Run
+from .work_dirs import Experiment, Run, checkpoints_elsewhere
 
 
 def run_matrix(configs: Sequence[str],
@@ -59,8 +59,8 @@ def run_matrix(configs: Sequence[str],
 
     Raises:
         FileNotFoundError: If a config does not exist.
-        ValueError: If two configs have the same name, or a work dir has a run
-            with other settings.
+        ValueError: If two configs have the same name, a work dir has a run
+            with other settings, or checkpoints would be outside of it.
     """
     missing = [config for config in configs if not Path(config).is_file()]
     if missing:
@@ -73,6 +73,11 @@ def run_matrix(configs: Sequence[str],
             for seed in seeds for config in configs]
     kept = read_runs(folder) if keep else []
     wanted = {config: _experiment(config, cfg_options) for config in configs}
+    for config, experiment in wanted.items():
+        if checkpoints_elsewhere(experiment.cfg):
+            raise ValueError(f'{config} has default_hooks.checkpoint.out_dir, '
+                             'where all its runs of a seed would write to one '
+                             'folder: take it away')
     there = {(run.name, run.seed, run.digests)
              for run in kept if run.tested or not test}
     runs = [(config, seed, path) for config, seed, path in runs
@@ -105,8 +110,8 @@ def run_matrix(configs: Sequence[str],
             call('train', [config], path, seed, '--resume')
         done = _finished(path)
         if test and done and not (done.tested and done.has_predictions):
-            call('test', [config, path / f'{done.last_checkpoint}.pth'], path,
-                 seed, '--out', done.predictions)
+            call('test', [config, done.weights], path, seed, '--out',
+                 done.predictions)
             done = _finished(path)
         return path, done and (done.tested or not test)
 

@@ -192,8 +192,16 @@ class Run(Experiment):
     @property
     def last_checkpoint(self):
         """str: Name of the last checkpoint, without its folder."""
+        return self.weights.stem
+
+    @property
+    def weights(self):
+        """Path: The last checkpoint, in the work dir, which may have been
+        moved, or in the ``out_dir`` of the config's CheckpointHook."""
         pointer = self.path / 'last_checkpoint'
-        return Path(pointer.read_text()).stem if pointer.is_file() else ''
+        written = Path(pointer.read_text() if pointer.is_file() else '')
+        return written if checkpoints_elsewhere(
+            self.cfg) else self.path / written.name
 
     @property
     def predictions(self):
@@ -209,7 +217,18 @@ class Run(Experiment):
     @property
     def reached(self):
         """int: The epoch or iteration of the last checkpoint."""
-        return int(self.last_checkpoint.rpartition('_')[2] or 0)
+        kind, _, number = self.last_checkpoint.rpartition('_')
+        if kind == 'epoch' and self.unit == 'iteration':
+            return self.planned  # such a loop has one epoch
+        if kind == 'iter' and self.unit == 'epoch':
+            return int(number) // self._iterations_of_an_epoch()
+        return int(number or 0)
+
+    def _iterations_of_an_epoch(self):
+        found = (re.search(r'Epoch\(train\) +\[\d+\]\[ *\d+/(\d+)\]',
+                           log.read_text())
+                 for log in self._since_then('*.log'))
+        return next((int(each[1]) for each in found if each), 1)
 
     @property
     def minutes(self):
@@ -256,6 +275,12 @@ class Run(Experiment):
                 counted = None
             self._complexity[shape] = counted
         return self._complexity[shape]
+
+
+def checkpoints_elsewhere(cfg):
+    """bool: Whether a config has its checkpoints outside the work dir."""
+    hooks = cfg.get('default_hooks') or {}
+    return bool((hooks.get('checkpoint') or {}).get('out_dir'))
 
 
 def _named(record):

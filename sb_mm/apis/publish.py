@@ -58,9 +58,8 @@ def publish(work_dir: Union[str, Path],
             f'{"not tested" if run.status == "finished" else run.status}: '
             f'tools/test.py CONFIG CHECKPOINT --work-dir {work_dir} tests the '
             'weights of a finished run')
-    path = run.path / f'{run.last_checkpoint}.pth'
-    checkpoint = read_checkpoint(path)
-    weights = checked_weights(checkpoint['state_dict'], path)
+    checkpoint = read_checkpoint(run.weights)
+    weights = checked_weights(checkpoint['state_dict'], run.weights)
     settings = run.experiment
     for key in _OF_THE_MACHINE:
         settings.pop(key, None)
