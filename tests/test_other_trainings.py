@@ -9,7 +9,9 @@ from conftest import randomize
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
-from sb_mm.apis.checks import read_config
+from sb_mm.analysis import compare_complexity, context_gain
+from sb_mm.analysis.work_dirs import Experiment
+from sb_mm.apis.checks import InputError, backbone_cfg, read_config
 from sb_mm.apis.model import build_model
 from sb_mm.checkpoints import convert_checkpoint, without_heads
 from sb_mm.models.bias_effects import backbone_of, sb_blocks
@@ -138,6 +140,27 @@ def test_backbone_of_teacher_and_student(write):
     assert backbone_of(model) is model.student.backbone
     model.semi_test_cfg['predict_on'] = 'teacher'
     assert backbone_of(model.train()) is model.student.backbone
+
+
+@pytest.mark.parametrize('text', [TRACKER, SOFT_TEACHER],
+                         ids=['tracker', 'SoftTeacher'])
+def test_the_backbone_of_a_detector_inside(text, write):
+    config = write(text)
+    row, = compare_complexity([config], (64, 64), receptive_field=True)
+    assert row['status'] == 'ok' and row['receptive field (px)']
+    with pytest.raises(InputError, match='is model.detector.backbone; twins|'
+                       'has no val_dataloader'):
+        context_gain(config)
+    plain, sb = (Experiment(read_config(config)) for _ in range(2))
+    plain.cfg.model.detector.backbone.type = 'ResNet'
+    assert plain.digests[0] != sb.digests[0]
+    assert plain.digests[1] == sb.digests[1]
+
+
+def test_a_model_without_a_backbone(write):
+    with pytest.raises(InputError, match='the ImageToImageRetriever of .*other'
+                       '.py has no model.backbone'):
+        backbone_cfg(read_config(write(RETRIEVER)))
 
 
 @pytest.mark.parametrize('text, steps, pictures', [

@@ -14,7 +14,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.benchmark import Timer
 
 from ..allocator import allocator, reuse_memory
-from ..apis.checks import read_config
+from ..apis.checks import backbone_cfg, read_config
 from ..apis.errors import describe
 from ..engine import to_channels_last
 from .complexity import count_flops
@@ -153,7 +153,7 @@ class _Network:
         self.times = []
         cfg = read_config(config)
         init_default_scope(cfg.default_scope)
-        model = MODELS.build(cfg.model if whole else cfg.model.backbone)
+        model = MODELS.build(cfg.model if whole else backbone_cfg(cfg))
         if whole:
             self.weights = model.state_dict()
             if first:

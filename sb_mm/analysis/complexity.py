@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
 
-from ..apis.checks import datasets_of, read_config
+from ..apis.checks import backbone_cfg, datasets_of, read_config
 from ..apis.errors import describe
 from ..apis.type_names import dicts_in
 from ..models.bias_effects import backbone_of
@@ -72,7 +72,7 @@ def compare_complexity(configs: Sequence[str],
 
 
 def _field(cfg):
-    backbone = MODELS.build(cfg.model.backbone)
+    backbone = MODELS.build(backbone_cfg(cfg))
     backbone.eval()
     found = find_receptive_field(lambda x: backbone(x)[-1])
     return found[1] - found[0] + 1 if found else 'the whole image'

@@ -7,7 +7,7 @@ from typing import List, Optional, Sequence
 
 from mmengine.config import Config
 
-from ..apis.checks import InputError, read_config
+from ..apis.checks import InputError, backbone_cfg, read_config
 from ..apis.type_names import imports_of
 from .matrix import run_matrix
 from .statistics import (less_is_better, paired_difference, seeds_needed,
@@ -48,8 +48,9 @@ def context_gain(config: str,
         list[dict]: The rows of :func:`compare`, and one that answers.
 
     Raises:
-        InputError: If the budget cannot be read or is too small, the backbone
-            has no twin with SB, or the config has no validation.
+        InputError: If the budget cannot be read or is too small, the model
+            has no backbone, it has no twin with SB, or the config has no
+            validation.
     """
     seconds = _seconds(budget)
     work_dir = Path(work_dir or Path('work_dirs/context_gain',
@@ -120,7 +121,10 @@ def _write_twins(config, folder, iterations):
     if not cfg.get('val_dataloader'):
         raise InputError(f'{config} has no val_dataloader, whose metric is '
                          'what is compared')
-    backbone = cfg.model.backbone
+    backbone = backbone_cfg(cfg)
+    if 'backbone' not in cfg.model:
+        raise InputError(f'the backbone of {config} is model.detector.backbone;'
+                         ' twins are made of a model.backbone alone')
     scope, _, name = backbone.type.rpartition('.')
     plain = name.removeprefix('SB')
     if plain not in _PLAIN:

@@ -35,8 +35,9 @@ _NO_METRICS = {'data_time', 'time', 'step', 'epoch', 'iter', 'memory'}
 #: Where two runs of one experiment may differ.
 _PER_RUN = ('work_dir', 'resume', 'load_from', 'launcher', 'randomness',
             'custom_imports')
-#: Where networks that are compared do differ.
-BACKBONE = 'model.backbone.'
+#: Where networks that are compared do differ: in the backbone of the model or
+#: of the detector inside of it.
+BACKBONE = ('model.backbone.', 'model.detector.backbone.')
 #: What MMEngine's EarlyStoppingHook logs, but for a metric that is not finite.
 _STOPPED = re.compile(
     'did not improve in the last .* records|Stopping threshold reached')

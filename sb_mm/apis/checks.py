@@ -166,6 +166,25 @@ def tested_dataset(cfg):
     return next(datasets_of(cfg.test_dataloader['dataset'], ''))[1]
 
 
+def backbone_cfg(cfg):
+    """The backbone of a model, or of the detector inside of it.
+
+    Args:
+        cfg (Config): Config of a model.
+
+    Returns:
+        dict: Its settings.
+
+    Raises:
+        InputError: If there is none.
+    """
+    for model in (cfg.model, cfg.model.get('detector') or {}):
+        if model.get('backbone'):
+            return model['backbone']
+    raise InputError(f'the {cfg.model.type} of {cfg.filename} has no '
+                     'model.backbone')
+
+
 def _check_dataset(name, dataset, registry):
     root = dataset.get('data_root') or ''
     if dataset.get('backend_args') or _downloads(dataset, registry):
