@@ -34,6 +34,12 @@ def test_verdict():
     assert not less_is_better('mIoU') and not less_is_better('box AP')
     assert not less_is_better('IoU.terrain')  # t-err-ain
     assert not less_is_better('confidence')  # con-fid-ence
+    assert all(map(less_is_better, (
+        'abs_rel', 'rmse_log', 'silog', 'crowd_human/mMR',
+        'motchallenge-metric/IDSW', 'motchallenge-metric/FN', 'IDFP')))
+    assert not any(map(less_is_better, (
+        'crowd_human/JI', 'motchallenge-metric/IDF1', 'motchallenge-metric/TP',
+        'pascal_voc/mAP', 'bfn', 'Recall@1')))
 
 
 def test_one_seed_has_no_interval():

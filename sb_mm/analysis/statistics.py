@@ -3,9 +3,11 @@ import re
 from math import ceil, sqrt
 from statistics import mean, stdev
 
-#: Metrics of which less is better; of all others more is, such as IoU.terrain.
+#: Metrics of which less is better, those of the toolboxes for depth, crowds and
+#: tracks among them; of all others more is, such as IoU.terrain.
 _LESS = re.compile(
-    r'(?i:loss(?:es)?|err(?:ors?)?|mae|mse|nll|fid|distances?)(?![a-z])')
+    r'(?i:loss(?:es)?|err(?:ors?)?|mae|mse|nll|fid|distances?|(?:abs|sq)_rel|'
+    r'silog|log10|mmr|idsw|frag|(?<![a-z])(?:id)?f[pn])(?![a-z])')
 
 
 def less_is_better(metric):
