@@ -59,6 +59,7 @@ def test_detector(predict, test, tiny, trained, tmp_path):
         assert row['score'] == pytest.approx(other['score'], abs=1e-4)
         assert row['bbox'] == pytest.approx(other['bbox'], abs=.01)
         image, = ours.loadImgs(row['image_id'])
+        assert row['area'] == coco_mask.area(row['segmentation'])
         assert coco_mask.decode(row['segmentation']).shape == (
             image['height'], image['width'])
 

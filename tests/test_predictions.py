@@ -10,13 +10,15 @@ import onnxruntime
 import pytest
 import torch
 from conftest import CLS_CONFIG, DEMO, ROOT, SEG_CONFIG
+from mmdet.structures.mask import mask2bbox
 from mmengine.registry import DATASETS
 from pycocotools import mask as coco_mask
 
 from sb_mm.analysis.complexity import image_shape
-from sb_mm.apis.checks import read_config
+from sb_mm.apis.checks import InputError, read_config
 from sb_mm.apis.export import SUFFIXES, export
 from sb_mm.apis.model import build_model
+from sb_mm.apis.predictors import build_predictor
 
 
 def test(run_tool, config, trained, options, *args):
@@ -209,6 +211,37 @@ test_dataloader = dict(dataset=dict(
         result = run_tool(tool, tmp_path / 'wrapped.py', checkpoint, *args)
         assert not result.returncode, result.stdout
     assert 'b d e' in (tmp_path / 'out/predictions.csv').read_text()
+
+
+@pytest.mark.parametrize('base, head', [
+    ('solov2/solov2_r50_fpn_1x_coco.py',
+     'mask_head=dict(feat_channels=32, stacked_convs=1), test_cfg=dict('
+     'score_thr=0, filter_thr=0, mask_thr=.3)'),
+    ('panoptic_fpn/panoptic-fpn_r50_fpn_1x_coco.py', '')])
+def test_detectors_without_boxes(base, head, tmp_path):
+    config, checkpoint = tmp_path / 'net.py', tmp_path / 'net.pth'
+    config.write_text(f"""
+_base_ = 'mmdet::{base}'
+custom_imports = dict(imports=['sb_mm'], allow_failed_imports=False)
+model = dict(
+    backbone=dict(type='SBResNet', depth=18, stem_channels=8, base_channels=8,
+                  init_cfg=None),
+    neck=dict(in_channels=[8, 16, 32, 64]), {head})
+pipeline = _base_.test_pipeline
+pipeline[1].update(scale=(64, 64))
+test_dataloader = dict(dataset=dict(pipeline=[
+    each for each in pipeline if 'Annotations' not in each.type]))
+""")
+    torch.save(build_model(config)[1].state_dict(), checkpoint)
+    predictor = build_predictor(
+        str(config), str(checkpoint), 'cpu', dict(score_thr=0.))
+    image = np.random.default_rng(0).integers(0, 256, (48, 64, 3)).astype('uint8')
+    if not head:
+        with pytest.raises(InputError, match='PanopticFPN predicts no objects'):
+            predictor([image])
+        return
+    found = predictor([image])[0].pred_instances
+    assert len(found) and torch.equal(found.bboxes, mask2bbox(found.masks))
 
 
 @pytest.mark.parametrize('head', [

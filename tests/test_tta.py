@@ -4,6 +4,7 @@ import torch
 from conftest import DEMO
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
+from mmdet.structures.mask import mask2bbox
 from mmengine.config import Config, ConfigDict
 from mmengine.structures import InstanceData
 from torchvision.ops import nms
@@ -74,3 +75,28 @@ def test_merges_like_brute_force(model, flipped_first):
     assert torch.equal(instances.scores, scores[kept])
     assert torch.equal(instances.labels, labels[kept])
     assert torch.equal(instances.masks, masks[kept])
+
+
+def test_merges_masks_without_boxes(model):
+    """SOLO's boxes are zeros; those around its masks are merged."""
+    samples = [[view(flip=False), view(flip=True)] for _ in range(2)]
+    for given, without in zip(*samples):
+        masks = torch.zeros(30, *SIZE, dtype=torch.bool)
+        for mask, box in zip(masks, given.pred_instances.bboxes.int().tolist()):
+            mask[box[1]:box[3], box[0]:box[2]] = True
+        for sample, boxes in ((given, mask2bbox(masks)),
+                              (without, torch.zeros(30, 4))):
+            sample.pred_instances = InstanceData(
+                bboxes=boxes, scores=given.pred_instances.scores,
+                labels=given.pred_instances.labels, masks=masks)
+    want, got = (model._merge_single_sample(pair).pred_instances
+                 for pair in samples)
+    assert 0 < len(got) < 60 and got.bboxes.any()
+    for name in ('bboxes', 'scores', 'labels', 'masks'):
+        assert torch.equal(got[name], want[name])
+
+
+def test_refuses_what_are_no_objects(model):
+    with pytest.raises(ValueError, match='the model predicts none'):
+        model._merge_single_sample(
+            [DetDataSample(metainfo=dict(flip=flip)) for flip in (0, 1)])

@@ -128,11 +128,17 @@ class Detector(Predictor):
         return DetInferencer(cfg, checkpoint, device, show_progress=False)
 
     def __call__(self, images):
+        from ..models.instance_tta import complete_boxes
         samples = self.inferencer(
             images, batch_size=len(images), return_datasamples=True,
             no_save_vis=True)['predictions']
         for sample in samples:
+            if 'pred_instances' not in sample:
+                raise InputError(
+                    f'{type(self.model).__name__} predicts no objects: neither'
+                    ' boxes nor masks')
             found = sample.pred_instances.cpu()
+            complete_boxes(found)
             keep = found.scores >= self.score_thr
             if self.chosen:
                 keep &= torch.isin(found.labels, torch.tensor(self.chosen))
@@ -153,6 +159,7 @@ class Detector(Predictor):
 
     def write(self, name, image, sample):
         from mmdet.structures.mask import encode_mask_results
+        from pycocotools.mask import area as mask_area
         height, width = image.shape[:2]
         number = len(self.images) + 1
         self.images.append(
@@ -174,6 +181,7 @@ class Detector(Predictor):
                 iscrowd=0,
                 score=score)
             if mask is not None:
+                row['area'] = mask_area(mask).item()
                 row['segmentation'] = dict(
                     mask, counts=mask['counts'].decode())
             self.file.write(('' if self.written == 1 else ',') + '\n' +
