@@ -39,7 +39,8 @@ setup(
         'export': ['onnx', 'onnxruntime', 'onnxscript'],
         'web': ['gradio'],
         'test': [
-            'pytest', 'pytest-xdist', 'hypothesis', 'nbclient', 'ipykernel'
+            'pytest', 'pytest-xdist', 'hypothesis', 'nbclient', 'ipykernel',
+            'safetensors'
         ],
     },
 )

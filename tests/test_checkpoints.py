@@ -3,6 +3,7 @@ import io
 import os
 import pickle
 import re
+import sys
 import tarfile
 import threading
 import zipfile
@@ -16,8 +17,9 @@ from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import CheckpointLoader
+from safetensors.torch import save_file
 
-from sb_mm.checkpoints import from_authors, to_plain
+from sb_mm.checkpoints import convert_checkpoint, from_authors, to_plain
 from sb_mm.utils.checkpoint_file import (CheckpointError, read_checkpoint,
                                          read_safely)
 
@@ -80,6 +82,31 @@ def test_there_and_back(run_tool, plain_files, tmp_path, scope):
     assert all(
         torch.equal(value, old['state_dict'][key])
         for key, value in back.items())
+
+
+def test_a_file_of_safetensors(plain_files, tmp_path, monkeypatch):
+    path = tmp_path / 'plain.safetensors'
+    weights = read_checkpoint(plain_files / 'mmpretrain.pth')['state_dict']
+    save_file(weights, path)
+    config = CONFIGS['mmpretrain']
+    convert_checkpoint(path, tmp_path / 'new.pth', 'sb', config=config)
+    convert_checkpoint(plain_files / 'mmpretrain.pth', tmp_path / 'old.pth',
+                       'sb', config=config)
+    new, old = (read_checkpoint(tmp_path / name)['state_dict']
+                for name in ('new.pth', 'old.pth'))
+    assert new.keys() == old.keys()
+    assert all(torch.equal(value, old[key]) for key, value in new.items()
+               if 'spatial_bias' not in key)  # which is drawn
+    read_safely()  # what init_cfg and load_from read by
+    loaded = CheckpointLoader.load_checkpoint(str(path), 'cpu')
+    assert loaded.keys() == weights.keys()
+
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(CheckpointError, match='it may be damaged'):
+        read_checkpoint(path)
+    monkeypatch.setitem(sys.modules, 'safetensors', None)
+    with pytest.raises(CheckpointError, match='pip install safetensors'):
+        read_checkpoint(path)
 
 
 def test_what_sb_has_learnt_is_not_thrown_away():

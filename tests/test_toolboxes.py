@@ -3,6 +3,7 @@ import pytest
 import torch
 from conftest import randomize
 from mmengine.registry import MODELS
+from torch import nn
 
 SCOPES = ('mmdet', 'mmseg', 'mmpretrain')
 
@@ -61,3 +62,23 @@ def test_v1c_weights_of_another_toolbox(source):
         net.eval()
         outs.append(net(x)[-1])
     assert torch.equal(outs[0], outs[1]) and torch.equal(outs[0], outs[2])
+
+
+@pytest.mark.parametrize('scope', SCOPES)
+def test_a_deep_stem_of_timm(scope):
+    """It calls the whole stem ``conv1``, but for its last norm, ``bn1``."""
+    net = randomize(build(scope, 'SBResNetV1d'))
+    weights = {key: value for key, value in net.state_dict().items()
+               if not key.startswith('stem.')}
+    theirs = nn.ModuleDict(dict(
+        conv1=nn.Sequential(
+            nn.Conv2d(3, 4, 3, 2, 1, bias=False), nn.BatchNorm2d(4), nn.ReLU(),
+            nn.Conv2d(4, 4, 3, 1, 1, bias=False), nn.BatchNorm2d(4), nn.ReLU(),
+            nn.Conv2d(4, 8, 3, 1, 1, bias=False)),
+        bn1=nn.BatchNorm2d(8)))
+    weights.update(randomize(theirs).state_dict())
+    net.load_state_dict(weights)
+    net.eval(), theirs.eval()
+    x = torch.randn(1, 3, 65, 97)
+    torch.testing.assert_close(
+        net.stem(x), theirs.bn1(theirs.conv1(x)).relu())

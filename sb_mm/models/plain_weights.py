@@ -73,8 +73,8 @@ def check_shapes(net, blocks, state_dict, prefix):
 def rename_to_this_toolbox(net, state_dict, prefix):
     """Rename what the toolboxes name differently, in place.
 
-    A deep stem is three ``ConvModule`` in MMPreTrain and nine layers in the
-    others. Before the convolution of a shortcut with stride 1 the ResNetV1d of
+    A deep stem is three ``ConvModule`` in MMPreTrain, nine layers in the
+    others, and seven and ``bn1`` in timm. Before the convolution of a shortcut with stride 1 the ResNetV1d of
     MMDetection and MMSegmentation has a pooling of one position, which changes
     nothing, and that of MMPreTrain has none.
 
@@ -95,7 +95,8 @@ def rename_to_this_toolbox(net, state_dict, prefix):
         ]
         if hasattr(net.stem[0], 'conv'):
             flat, packed = packed, flat
-        names.update(zip(packed, flat))
+        timm = [*(f'conv1.{i}' for i in (0, 1, 3, 4, 6)), 'bn1']
+        names.update(zip(packed + timm, flat * 2))
     for layer in net.res_layers:
         block, shortcut = getattr(net, layer)[0], f'{layer}.0.downsample'
         if block.downsample is None:

@@ -41,7 +41,8 @@ def scratch_file(dst: Path) -> Iterator[Path]:
 def read_checkpoint(path: Union[str, Path],
                     trust: bool = False,
                     map_location: str = 'cpu') -> dict:
-    """Read a checkpoint without running code that is in it.
+    """Read a checkpoint without running code that is in it: of PyTorch, or of
+    weights alone in the format of safetensors.
 
     Besides weights the runner writes the history of its log, which is read
     with its arrays of NumPy. Other objects of mmengine are left out;
@@ -56,8 +57,11 @@ def read_checkpoint(path: Union[str, Path],
         dict: The checkpoint.
 
     Raises:
-        CheckpointError: If the file is damaged or has anything else in it.
+        CheckpointError: If the file is damaged or has anything else in it, or
+            it ends in ``.safetensors`` and there is no safetensors.
     """
+    if Path(path).suffix == '.safetensors':
+        return _read_safetensors(path)
     try:
         allowed = nullcontext() if trust else _allow(path)
         with allowed:
@@ -78,6 +82,20 @@ def read_checkpoint(path: Union[str, Path],
         raise CheckpointError(f'{path} holds a {type(checkpoint).__name__}, not '
                          'the weights of a model')
     return _without_stand_ins(checkpoint)
+
+
+def _read_safetensors(path):
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise CheckpointError(f'{path} needs safetensors: pip install '
+                              'safetensors') from error
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f'{path} cannot be read as a checkpoint; it may be '
+                              f'damaged ({error})') from error
 
 
 def read_safely(trust: bool = False) -> None:
