@@ -8,9 +8,11 @@ from pathlib import Path
 
 import mmcv
 import numpy as np
-from mmengine.registry import DATASETS, TRANSFORMS, init_default_scope
+from mmengine.dataset import Compose
+from mmengine.registry import DATASETS, init_default_scope
 
 from ..apis.checks import evaluators_of, listed, tested_dataset
+from ..apis.labelled_data import reads_annotations
 
 
 def read_predictions(run):
@@ -88,9 +90,8 @@ class Labels:
         dataset = DATASETS.build(run.cfg.test_dataloader.dataset)
         self.classes = dataset.metainfo['classes']
         void = evaluators_of(run.cfg, 'test')[0].get('ignore_index', 255)
-        load, = (TRANSFORMS.build(step)
-                 for step in tested_dataset(run.cfg)['pipeline']
-                 if 'Annotations' in str(step['type']))
+        load = Compose([step for step in tested_dataset(run.cfg)['pipeline']
+                        if reads_annotations(step)])
         self.names, confusions, regions = [], [], []
         for i in range(len(dataset)):
             info = dataset.get_data_info(i)

@@ -10,6 +10,7 @@ from .bias_pictures import stages
 from ..models.bias_effects import backbone_of, measure, sb_blocks
 from ..apis.checks import check_checkpoint, tested_dataset
 from ..apis.data_checks import DataError, name_unreadable_files
+from ..apis.labelled_data import reads_annotations
 from ..apis.model import build_model, load_weights
 from ..apis.pictures import find_pictures
 
@@ -60,7 +61,7 @@ def show_bias(config: str,
         raise ValueError(f'the model of {config} has no SB block')
     pipeline = Compose([
         transform for transform in tested_dataset(cfg)['pipeline']
-        if 'Annotations' not in transform['type']
+        if not reads_annotations(transform)
     ])
     load_weights(model, checkpoint, trust)
     name_unreadable_files(cfg.default_scope)
