@@ -357,3 +357,16 @@ def test_the_log_of_a_run_is_read_as_it_is(trained):
         'runtime_info']
     assert ours['optimizer']['param_groups'] == theirs['optimizer'][
         'param_groups']
+
+
+def test_the_code_of_the_document(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    block, = re.findall(r'```python\n(.*?)```', (
+        ROOT / 'docs/checkpoints.md').read_text(), re.S)
+    code = {}
+    exec(block, code)
+    path, = ROOT.glob('weights/sb_r20_cifar10-*.pth')
+    weights = read_checkpoint(path)['state_dict']
+    own = code['model'].state_dict()
+    assert own.keys() == weights.keys()
+    assert all(torch.equal(value, own[key]) for key, value in weights.items())

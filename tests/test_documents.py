@@ -27,6 +27,7 @@ DOCUMENTS = [
 ]
 #: Document: the test that runs its Python, unless it is a part of a config.
 RUN_ELSEWHERE = {
+    'checkpoints.md': 'test_checkpoints.py',
     'deploy.md': 'test_predictions.py',
     'plugin.md': 'test_plugin.py',
     'reference.md': 'test_type_names.py',
