@@ -351,26 +351,20 @@ def test_heads_that_want_the_size_of_the_image(config):
     assert 1 < flops[1] / flops[0] < 1.02
 
 
-def test_without_a_validation(run_tool, tiny_cls, tmp_path):
-    (tmp_path / 'blind.py').write_text(f"""
+def test_without_a_validation(tiny_cls, tmp_path):
+    config = tmp_path / 'blind.py'
+    config.write_text(f"""
 _base_ = {str(CLS_CONFIG)!r}
 val_dataloader = val_evaluator = val_cfg = None
 """)
     options = [each for each in tiny_cls if 'val_dataloader' not in each]
-
-    def run(*flags):
-        result = run_tool(
-            'run_matrix.py', 'blind.py', '--seeds', 0, '--work-dir', 'runs',
-            *flags, '--json', '--cfg-options', *options)
-        return json.loads(result.stdout[result.stdout.index('[\n {'):])
-
-    row, = run()
-    assert row['status'] == 'not evaluated'
-    row, = run('--test')
-    assert row['status'] == 'finished' and row['split'] == 'test'
-    assert 'top-1 (%)' in row
+    for test, status in ((False, 'not evaluated'), (True, 'finished')):
+        row, = run_matrix([str(config)], [0], tmp_path / 'runs', test=test,
+                          cfg_options=options)
+        assert row['status'] == status
+        assert ('top-1 (%)' in row) == test
     with pytest.raises(InputError, match='blind.py has no val_dataloader'):
-        context_gain(str(tmp_path / 'blind.py'))
+        context_gain(str(config))
 
 
 def test_a_config_in_yaml(trained_cls, tmp_path):
