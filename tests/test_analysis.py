@@ -311,6 +311,10 @@ default_hooks = dict(checkpoint=dict(by_epoch=True, interval=1))
         tmp_path / 'checkpoints/epochs/iter_8.pth')
     pointer.write_text('checkpoints/epochs/iter_6.pth')
     assert Run(tmp_path / 'epochs').status == 'unfinished: epoch 1 of 2'
+    pointer.unlink()  # the number of the folder is none of a checkpoint
+    other = tmp_path / 'seed_9'
+    (tmp_path / 'epochs').rename(other)
+    assert Run(other).status == 'unfinished: epoch 0 of 2'
     with pytest.raises(ValueError, match='epochs.py has .*checkpoint.out_dir'):
         run_matrix([str(tmp_path / 'epochs.py')], [0], tmp_path / 'runs')
 

@@ -432,7 +432,7 @@ def test_unlabelled(beacons, mine):
         data_root=str(beacons), lazy_init=True,
         data_prefix=dict(img_path='images/validation'), metainfo=dict(
             classes=('a', 'b')))
-    written, load = dict(format_only=True), dict(type='LoadAnnotations')
+    written, load = dict(format_only=True), dict(type='LoadDepthAnnotation')
     for evaluator, pipeline, wanted in ((written, (), False), (dict(), (), True),
                                         (written, (load, ), True)):
         data = Maps(maps, pipeline, [evaluator])

@@ -103,8 +103,9 @@ def count_complexity(cfg: Config,
     model.eval()
     parameters = sum(param.numel() for param in model.parameters())
     if cfg.get('default_scope') == 'mmdet':
-        model = next((module for module in model.modules()
-                      if hasattr(module, 'extract_feat')), backbone_of(model))
+        detectors = [module for module in model.modules()
+                     if hasattr(module, 'extract_feat')]
+        model = (detectors or [backbone_of(model)])[0]
         model.forward = getattr(model, 'extract_feat', model.forward)
     try:
         flops = count_flops(model, (3, *shape))

@@ -193,14 +193,16 @@ class Run(Experiment):
     @property
     def last_checkpoint(self):
         """str: Name of the last checkpoint, without its folder."""
-        return self.weights.stem
+        return self.weights.stem if self.weights else ''
 
     @property
     def weights(self):
-        """Path: The last checkpoint, in the work dir, which may have been
-        moved, or in the ``out_dir`` of the config's CheckpointHook."""
+        """Path or None: The last checkpoint, in the work dir, which may have
+        been moved, or in the ``out_dir`` of the config's CheckpointHook."""
         pointer = self.path / 'last_checkpoint'
-        written = Path(pointer.read_text() if pointer.is_file() else '')
+        if not pointer.is_file():
+            return None
+        written = Path(pointer.read_text())
         return written if checkpoints_elsewhere(
             self.cfg) else self.path / written.name
 

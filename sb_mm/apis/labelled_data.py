@@ -214,7 +214,7 @@ class Unknown:
 
 def reads_annotations(pipeline):
     """bool: Whether transforms, or those inside of them, read annotations."""
-    return any('Annotations' in str(step.get('type'))
+    return any('Annotation' in str(step.get('type'))
                for step in dicts_in(pipeline))
 
 

@@ -74,7 +74,7 @@ def _check(value, name, registry, scope):
 def _check_steps(pipeline, name):
     """Refuse a word where a transform should be, as {{_base_.NAME}} within a
     list leaves it."""
-    for i, step in enumerate(pipeline or ()):
+    for i, step in enumerate(pipeline if isinstance(pipeline, list) else ()):
         if isinstance(step, str):
             raise InputError(f'{name}.{i} is {step!r}, but a transform is a '
                              "dict such as dict(type='LoadImageFromFile')")

@@ -74,9 +74,10 @@ def rename_to_this_toolbox(net, state_dict, prefix):
     """Rename what the toolboxes name differently, in place.
 
     A deep stem is three ``ConvModule`` in MMPreTrain, nine layers in the
-    others, and seven and ``bn1`` in timm. Before the convolution of a shortcut with stride 1 the ResNetV1d of
-    MMDetection and MMSegmentation has a pooling of one position, which changes
-    nothing, and that of MMPreTrain has none.
+    others, and seven layers and ``bn1`` in timm. Before the convolution of a
+    shortcut with stride 1 the ResNetV1d of MMDetection and MMSegmentation has a
+    pooling of one position, which changes nothing, and that of MMPreTrain has
+    none.
 
     Args:
         net (SBResNetMixin): Network that the weights are for.
