@@ -1,7 +1,7 @@
 """A trained model of other classes gives all but its classifying layers."""
 import pytest
 import torch
-from conftest import DEMO, SEG_CONFIG
+from conftest import CLS_CONFIG, DEMO, SEG_CONFIG
 
 from sb_mm.checkpoints import without_heads
 
@@ -70,6 +70,19 @@ def test_load_from(task, run_tool, tmp_path):
     for name, value in before.items():  # the learning rate is 0
         if name not in new and 'running' not in name and 'num_b' not in name:
             assert torch.equal(after[name], value), name
+
+
+def test_weights_of_a_backbone_are_no_model(run_tool, tiny_cls, trained_cls,
+                                            tmp_path):
+    torch.save({name.removeprefix('backbone.'): value
+                for name, value in weights_of(trained_cls / 'iter_4.pth').items()
+                if name.startswith('backbone.')}, tmp_path / 'backbone.pth')
+    result = run_tool('train.py', CLS_CONFIG, '--work-dir', 'work',
+                      '--cfg-options', *tiny_cls, 'load_from=backbone.pth')
+    assert result.returncode == 2
+    assert ('error: nothing of load_from fits the model, which has backbone, '
+            'head; the file has bn1, conv1, layer1, ') in result.stdout
+    assert "init_cfg=dict(type='Pretrained'" in result.stdout
 
 
 def test_converted(task, run_tool, tmp_path, trained):

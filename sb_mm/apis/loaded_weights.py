@@ -5,9 +5,10 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.registry import HOOKS
 
-from ..utils.table import print_table
 from ..checkpoints import new_lines, without_heads
 from ..models.residual_block import SBBlockMixin
+from ..utils.table import print_table
+from .checks import listed
 
 
 class MissingWeightsError(Exception):
@@ -75,11 +76,13 @@ class LoadedWeightsHook(Hook):
             counts.setdefault(_part(key), Counter())[outcome] += 1
         for key in incompatible_keys.unexpected_keys:
             counts.setdefault(_part(key), Counter())['left over'] += 1
-        wanted = {_part(key) for key in model.state_dict()}
+        wanted = {_part(key) for key in model.state_dict()} & counts.keys()
         self.empty = sorted(
-            part for part in wanted if part in counts
-            and not counts[part]['loaded'])
+            part for part in wanted if not counts[part]['loaded'])
         _print(counts)
+        self._check(wanted, counts)
+
+    def _check(self, wanted, counts):
         if self.empty and not self.allow_missing:
             raise MissingWeightsError(f'{self.message}: it would be tested '
                                       'with random weights. --allow-missing '
@@ -97,8 +100,8 @@ class NewHeadsHook(LoadedWeightsHook):
     """Begin a training with a model of other classes: everything but the
     layers that tell its classes apart is loaded, and what is new is named.
 
-    The runner by itself passes over weights of another shape with a line of
-    the log.
+    The runner by itself passes over weights of another shape, and over a file
+    of which nothing fits, with a line of the log.
     """
 
     def __init__(self) -> None:
@@ -113,6 +116,8 @@ class NewHeadsHook(LoadedWeightsHook):
 
         Raises:
             ValueError: If something else has another shape.
+            MissingWeightsError: If nothing of it fits, as the loading that
+                follows finds out.
         """
         model = runner.model
         model = model.module if is_model_wrapper(model) else model
@@ -123,6 +128,17 @@ class NewHeadsHook(LoadedWeightsHook):
         for line in new_lines(new):
             runner.logger.info(line)
         super().after_load_checkpoint(runner, checkpoint)
+
+
+    def _check(self, wanted, counts):
+        if set(self.empty) == wanted:
+            theirs = sorted(counts.keys() - wanted)
+            raise MissingWeightsError(
+                'nothing of load_from fits the model, which has '
+                f'{", ".join(sorted(wanted))}; the file has '
+                f'{listed(theirs) or "these in other shapes"}. Weights of a '
+                'backbone alone go to init_cfg=dict(type=\'Pretrained\', '
+                'checkpoint=…) of the backbone')
 
 
 def _part(key):
