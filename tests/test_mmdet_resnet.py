@@ -486,3 +486,28 @@ def test_weights_that_cannot_be_had():
             RuntimeError,
             match='gone.pth.*init_cfg.checkpoint=FILE.*init_cfg=None'):
         net.init_weights()
+
+
+@pytest.mark.parametrize('deep_stem', [False, True])
+def test_weights_of_which_nothing_fits(deep_stem, tmp_path):
+    """MMEngine leaves the network at random with lines of the log."""
+    path = tmp_path / 'model.pth'
+
+    def build(**kwargs):
+        return SBResNet(
+            depth=18, base_channels=4, deep_stem=deep_stem, init_cfg=dict(
+                type='Pretrained', checkpoint=str(path), **kwargs))
+
+    given = randomize(build()).state_dict()
+    torch.save({f'net.backbone.{name}': value
+                for name, value in given.items()}, path)
+    with pytest.raises(RuntimeError, match='nothing of .*model.pth fits SBRes.*'
+                       "they begin with .*init_cfg takes prefix='net.backbone.'"):
+        build().init_weights()
+    net = build(prefix='net.backbone.')
+    net.init_weights()
+    assert all(torch.equal(value, given[name])
+               for name, value in net.state_dict().items())
+    torch.save(dict(classifier=torch.zeros(1)), path)
+    with pytest.raises(RuntimeError, match='they begin with classifier$'):
+        build().init_weights()

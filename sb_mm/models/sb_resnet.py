@@ -1,5 +1,6 @@
 import inspect
 import logging
+import re
 
 from mmengine.logging import print_log
 from mmengine.runner.checkpoint import (get_external_models,
@@ -118,9 +119,11 @@ class SBResNetMixin:
         """Initialize the weights.
 
         Raises:
-            RuntimeError: If pretrained weights cannot be had. The message
-                names their address and how to do without.
+            RuntimeError: If pretrained weights cannot be had, or nothing of
+                them fits. The message names their address, and how to do
+                without or which prefix they have.
         """
+        self._unfit = []
         try:
             super().init_weights()
         except OSError as error:
@@ -136,10 +139,19 @@ class SBResNetMixin:
                 f'had ({error}). Give a local file with "--cfg-options '
                 f'{option}{file}=FILE", or start from random weights with '
                 f'"--cfg-options {option}=None".') from error
+        if self._unfit:  # MMEngine passes over it with a line of the log
+            found = re.match(r'(.+?\.)(?:conv1|stem|layer1)\.', self._unfit[0])
+            raise RuntimeError(
+                f'nothing of the pretrained weights {self.init_cfg["checkpoint"]}'
+                f' fits {type(self).__name__}: they begin with '
+                f'{", ".join(self._unfit)}' +
+                (f'; init_cfg takes prefix={found[1]!r}' if found else ''))
 
     def _load_from_state_dict(self, state_dict, prefix, *args):
         rename_to_this_toolbox(self, state_dict, prefix)
         check_shapes(self, self._blocks(), state_dict, prefix)
+        known = any(prefix + name in state_dict for name in self.state_dict())
+        self._unfit = [] if known else list(state_dict)[:3]
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 
