@@ -150,7 +150,8 @@ class SBResNetMixin:
     def _load_from_state_dict(self, state_dict, prefix, *args):
         rename_to_this_toolbox(self, state_dict, prefix)
         check_shapes(self, self._blocks(), state_dict, prefix)
-        known = any(prefix + name in state_dict for name in self.state_dict())
+        known = any(prefix + name in state_dict
+                    for name, _ in self.named_parameters())
         self._unfit = [] if known else list(state_dict)[:3]
         super()._load_from_state_dict(state_dict, prefix, *args)
 
