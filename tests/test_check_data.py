@@ -270,6 +270,19 @@ def test_maps_of_labels(faults, beacons, mine, tiny_seg):
     assert all(kind.startswith('pixels of ') for kind in kinds)
 
 
+def read_map(folder, labels, classes, cls=BaseSegDataset, **kwargs):
+    """Read a map of labels, for an image of the same pixels."""
+    for name in ('images', 'labels'):
+        (folder / name).mkdir()
+        Image.fromarray(labels).save(folder / name / '0.png')
+    maps = Maps(cls(
+        data_root=str(folder), img_suffix='.png', lazy_init=True,
+        data_prefix=dict(img_path='images', seg_map_path='labels'),
+        metainfo=dict(classes=classes), **kwargs))
+    faults = [where for _, where in maps.read(folder / 'images/0.png')]
+    return faults, dict(maps.counts())
+
+
 @pytest.mark.parametrize('reduce_zero_label,counts', [
     (False, {'ground': 10, 'cat': 0, 'none (255)': 6}),
     (True, {'ground': 0, 'cat': 0, 'none (255)': 16}),
@@ -278,16 +291,8 @@ def test_pixels_of_none(tmp_path, reduce_zero_label, counts):
     """A mask of black and white has no second class."""
     labels = np.zeros((4, 4), np.uint8)
     labels[:2, :3] = 255
-    for name, picture in dict(images=labels, labels=labels).items():
-        (tmp_path / name).mkdir()
-        Image.fromarray(picture).save(tmp_path / name / '0.png')
-    maps = Maps(BaseSegDataset(
-        data_root=str(tmp_path), img_suffix='.png', lazy_init=True,
-        data_prefix=dict(img_path='images', seg_map_path='labels'),
-        metainfo=dict(classes=('ground', 'cat')),
-        reduce_zero_label=reduce_zero_label))
-    assert not list(maps.read(tmp_path / 'images/0.png'))
-    assert dict(maps.counts()) == counts
+    assert read_map(tmp_path, labels, ('ground', 'cat'),
+                    reduce_zero_label=reduce_zero_label) == ([], counts)
 
 
 @pytest.mark.parametrize('reduce_zero_label,first', [(False, 0), (True, 1)])
@@ -300,18 +305,11 @@ def test_some_of_the_classes(tmp_path, reduce_zero_label, first):
 
     labels = np.repeat(np.arange(4, dtype=np.uint8), 4).reshape(4, 4) + first
     labels[3, 3] = 255
-    for name in ('images', 'labels'):
-        (tmp_path / name).mkdir()
-        Image.fromarray(labels).save(tmp_path / name / '0.png')
-    maps = Maps(Animals(
-        data_root=str(tmp_path), img_suffix='.png', lazy_init=True,
-        data_prefix=dict(img_path='images', seg_map_path='labels'),
-        metainfo=dict(classes=('dog', 'ground')),
-        reduce_zero_label=reduce_zero_label))
-    assert [where for _, where in maps.read(tmp_path / 'images/0.png')] == [
-        f'{tmp_path}/labels/0.png has {3 + first} in 3 pixels; {first} to '
-        f'{2 + first} and 255 are allowed']
-    assert dict(maps.counts()) == {'dog': 4, 'ground': 4, 'none (255)': 5}
+    assert read_map(tmp_path, labels, ('dog', 'ground'), Animals,
+                    reduce_zero_label=reduce_zero_label) == (
+        [f'{tmp_path}/labels/0.png has {3 + first} in 3 pixels; {first} to '
+         f'{2 + first} and 255 are allowed'],
+        {'dog': 4, 'ground': 4, 'none (255)': 5})
 
 
 def test_images_of_one_name(tmp_path):
