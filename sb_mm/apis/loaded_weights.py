@@ -129,7 +129,6 @@ class NewHeadsHook(LoadedWeightsHook):
             runner.logger.info(line)
         super().after_load_checkpoint(runner, checkpoint)
 
-
     def _check(self, wanted, counts):
         if set(self.empty) == wanted:
             theirs = sorted(counts.keys() - wanted)

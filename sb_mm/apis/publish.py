@@ -74,7 +74,8 @@ def publish(work_dir: Union[str, Path],
         digest = sha256(scratch.read_bytes()).hexdigest()[:8]
         file = scratch.replace(out / f'{run.name}-{digest}.pth')
 
-    parameters, flops, _ = run.count_complexity() or (None, None, None)
+    # parameters and multiply-adds, where they can be counted
+    complexity = dict(zip(('Parameters', 'FLOPs'), run.count_complexity() or ()))
     # several folders have configs of one name
     found = list(CONFIGS.rglob(f'{run.name}.py'))
     config = (found[0].relative_to(CONFIGS.parent)
@@ -86,8 +87,7 @@ def publish(work_dir: Union[str, Path],
         'Metadata': {
             'Training Data': dataset,
             f'{run.unit}s'.title(): run.planned,
-            'Parameters': parameters,
-            'FLOPs': flops
+            **complexity
         },
         'Results': [{
             'Task': task,
@@ -99,6 +99,4 @@ def publish(work_dir: Union[str, Path],
         } for metric, (task, name) in _RESULTS.items() if metric in run.last],
         'Weights': f'{url.rstrip("/")}/{file.name}' if url else str(file)
     }
-    for key in ('Parameters', 'FLOPs') if parameters is None else ():
-        del entry['Metadata'][key]
     return yaml.safe_dump([entry], sort_keys=False, allow_unicode=True)
