@@ -319,6 +319,16 @@ default_hooks = dict(checkpoint=dict(by_epoch=True, interval=1))
         run_matrix([str(tmp_path / 'epochs.py')], [0], tmp_path / 'runs')
 
 
+def test_scalars_that_nothing_would_write(tmp_path):
+    config = tmp_path / 'board.py'
+    config.write_text(f"""
+_base_ = {str(CLS_CONFIG)!r}
+visualizer = dict(vis_backends=[dict(type='TensorboardVisBackend')])
+""")
+    with pytest.raises(ValueError, match='board.py has no LocalVisBackend'):
+        run_matrix([str(config)], [0], tmp_path / 'runs')
+
+
 def test_a_network_that_cannot_be_counted(trained_cls, tmp_path, capsys):
     """Such as one with operators for GPUs alone: everything else is there."""
     path = tmp_path / 'run'

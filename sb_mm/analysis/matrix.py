@@ -60,7 +60,8 @@ def run_matrix(configs: Sequence[str],
     Raises:
         FileNotFoundError: If a config does not exist.
         ValueError: If two configs have the same name, a work dir has a run
-            with other settings, or checkpoints would be outside of it.
+            with other settings, or a config writes its checkpoints outside of
+            it, or no scalars.
     """
     missing = [config for config in configs if not Path(config).is_file()]
     if missing:
@@ -74,10 +75,7 @@ def run_matrix(configs: Sequence[str],
     kept = read_runs(folder) if keep else []
     wanted = {config: _experiment(config, cfg_options) for config in configs}
     for config, experiment in wanted.items():
-        if checkpoints_elsewhere(experiment.cfg):
-            raise ValueError(f'{config} has default_hooks.checkpoint.out_dir, '
-                             'where all its runs of a seed would write to one '
-                             'folder: take it away')
+        _check_output(config, experiment.cfg)
     there = {(run.name, run.seed, run.digests)
              for run in kept if run.tested or not test}
     runs = [(config, seed, path) for config, seed, path in runs
@@ -138,6 +136,21 @@ def _experiment(config, cfg_options):
     parser.add_argument('options', nargs='*', action=DictAction, default={})
     cfg = read_config(config, parser.parse_args(cfg_options).options)
     return Experiment(Config.fromstring(cfg.pretty_text, '.py'))
+
+
+def _check_output(config, cfg):
+    """Refuse what would be trained and could not be read afterwards."""
+    if checkpoints_elsewhere(cfg):
+        raise ValueError(f'{config} has default_hooks.checkpoint.out_dir, '
+                         'where all its runs of a seed would write to one '
+                         'folder: take it away')
+    visualizer = cfg.get('visualizer')  # MMEngine's own has one
+    if visualizer and not any(
+            each['type'].endswith('LocalVisBackend')
+            for each in visualizer.get('vis_backends') or ()):
+        raise ValueError(f'{config} has no LocalVisBackend among '
+                         'visualizer.vis_backends, which writes what the '
+                         'tables are made of: add it')
 
 
 def _check_settings(path, wanted):

@@ -133,7 +133,8 @@ class Run(Experiment):
         if not configs or not logs:
             raise FileNotFoundError(
                 f'{self.path} is no work dir of a training run: it has no '
-                + ('config' if not configs else '*/vis_data/scalars.json'))
+                + ('config' if not configs else
+                   '*/vis_data/scalars.json of a LocalVisBackend'))
         self.name = configs[-1].stem
         self.cfg = read_config(configs[-1])
         if 'module' in self.cfg.model:  # of tools/test.py --tta
