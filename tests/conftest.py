@@ -59,7 +59,7 @@ def shrink(beacons, *options):
     options = [
         'model.backbone.stem_channels=8', 'model.backbone.base_channels=8',
         'model.backbone.depth=18',
-        'train_cfg.max_iters=4', 'train_cfg.val_interval=100',
+        'train_cfg.max_iters=4', 'train_cfg.val_interval=4',
         'default_hooks.checkpoint.interval=2', 'param_scheduler=None',
         'default_hooks.logger.interval=1', 'train_dataloader.batch_size=2',
         *options

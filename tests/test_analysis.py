@@ -243,7 +243,7 @@ def test_a_training_that_began_anew(run_tool, tiny_cls, trained_cls,
     age(path, 2)
     assert max(Run(path).losses) == 4
     result = run_tool('train.py', CLS_CONFIG, *options, 'train_cfg.max_iters=2',
-                      'randomness.seed=7')
+                      'train_cfg.val_interval=2', 'randomness.seed=7')
     assert not result.returncode, result.stdout
     run = Run(path)
     assert list(run.losses) == [1, 2] and list(run.metrics) == [2]
@@ -294,7 +294,7 @@ log_processor = dict(by_epoch=True)
 """)
     (tmp_path / 'iterations.py').write_text(f"""
 _base_ = {str(CLS_CONFIG)!r}
-train_cfg = dict(max_iters=2)
+train_cfg = dict(max_iters=2, val_interval=2)
 default_hooks = dict(checkpoint=dict(by_epoch=True, interval=1))
 """)
     runs = []

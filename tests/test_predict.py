@@ -147,11 +147,6 @@ def clip(beacons, tmp_path_factory):
 
 
 def test_two_detectors_on_a_video(predict, tiny, trained, clip, tmp_path):
-    # the second is the first with another weight in the last layer
-    weights = torch.load(trained / 'iter_4.pth', weights_only=False)
-    weights['state_dict']['roi_head.bbox_head.fc_cls.bias'][0] += 3
-    (tmp_path / 'b').mkdir()
-    torch.save(dict(state_dict=weights['state_dict']), tmp_path / 'b/b.pth')
     result = predict(DEMO, trained, tiny, 'same', '--score-thr', 0,
                      '--max-frames', 3, '--against', trained / DEMO.name,
                      trained / 'iter_4.pth', '--bias', inputs=[clip])
@@ -166,8 +161,15 @@ def test_two_detectors_on_a_video(predict, tiny, trained, clip, tmp_path):
     stages = pictures_of(tmp_path / 'same/bias/clip')
     assert stages == [f'{i:06d}_layer{stage}.jpg' for i in range(1, 4)
                       for stage in range(1, 4)]
+    # the second is the first with another weight in the last layer
+    coco = COCO(str(tmp_path / 'same/predictions.json'))
+    kept = coco.anns[1]['category_id']
+    weights = torch.load(trained / 'iter_4.pth', weights_only=False)
+    weights['state_dict']['roi_head.bbox_head.fc_cls.bias'][kept - 1] -= 9
+    (tmp_path / 'b').mkdir()
+    torch.save(dict(state_dict=weights['state_dict']), tmp_path / 'b/b.pth')
     result = predict(DEMO, trained, tiny, 'other', '--score-thr', 0,
-                     '--classes', CLASSES[0], '--opacity', '0.3', '--against',
+                     '--classes', CLASSES[kept - 1], '--opacity', '0.3', '--against',
                      trained / DEMO.name, tmp_path / 'b/b.pth', inputs=[clip])
     assert not result.returncode, result.stdout
     assert '4 pictures in other, 4 of them' in result.stdout
@@ -176,7 +178,7 @@ def test_two_detectors_on_a_video(predict, tiny, trained, clip, tmp_path):
     assert [row['picture'] for row in rows] == [
         f'clip/00000{i}.jpg' for i in range(1, 5)]
     coco = COCO(str(tmp_path / 'other/predictions.json'))
-    assert {ann['category_id'] for ann in coco.anns.values()} == {1}
+    assert {ann['category_id'] for ann in coco.anns.values()} == {kept}
 
 
 def test_segmentor_of_some_classes(predict, tiny_seg, trained_seg, beacons,

@@ -86,6 +86,11 @@ def test_a_table_of_a_classifier(run_tool, tiny_cls, trained_cls, tmp_path):
         assert .5 <= float(row['score']) <= 1 and row['class']
 
 
+needs_torch_export = pytest.mark.skipif(
+    not hasattr(getattr(torch, 'export', None), 'Dim'),
+    reason='PyTorch before 2.2')
+
+
 @pytest.mark.parametrize('format, dynamic, task', [
     ('onnx', True, 'classifier'),
     ('onnx', True, 'segmentor'),
@@ -93,8 +98,8 @@ def test_a_table_of_a_classifier(run_tool, tiny_cls, trained_cls, tmp_path):
     ('onnx', False, 'segmentor'),
     ('torchscript', True, 'segmentor'),
     ('torchscript', False, 'detector'),
-    ('exported', True, 'classifier'),
-    ('exported', False, 'segmentor'),
+    pytest.param('exported', True, 'classifier', marks=needs_torch_export),
+    pytest.param('exported', False, 'segmentor', marks=needs_torch_export),
 ])
 def test_export(run_tool, request, tmp_path, format, dynamic, task):
     config, options, trained, what, outputs = dict(

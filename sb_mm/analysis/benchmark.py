@@ -244,10 +244,15 @@ class _Network:
             events = profiler.profiler.kineto_results.events()
             total = self._peak = 0
             for event in sorted((e for e in events if e.name() == '[memory]'),
-                                key=lambda e: e.start_ns()):
+                                key=_start):
                 total += event.nbytes()
                 self._peak = max(self._peak, total)
         return self._peak
+
+
+def _start(event):
+    # PyTorch before 2.4 has microseconds
+    return event.start_ns() if hasattr(event, 'start_ns') else event.start_us()
 
 
 def _copy_weights(first, name, model):

@@ -147,7 +147,7 @@ def _use_show_dir(cfg, show_dir):
             interval=1,
             out_dir=show_dir)
     elif scope == 'mmseg':
-        hook.update(draw=True)
+        hook.update(draw=True, interval=1)
         cfg.visualizer.save_dir = show_dir
     else:
         hook.update(draw=True, test_out_dir=show_dir)

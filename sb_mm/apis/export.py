@@ -1,6 +1,7 @@
 """Trained networks in files that run without this package."""
 import math
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 from typing import List, Optional, Tuple
 
@@ -92,6 +93,10 @@ def _check(format, out, size, dynamic):
     if missing:
         raise InputError(f'--format onnx needs {", ".join(missing)}: pip '
                          f'install {" ".join(missing)}')
+    if format == 'exported' and not hasattr(
+            getattr(torch, 'export', None), 'Dim'):
+        raise InputError('--format exported needs PyTorch 2.2 or newer, but '
+                         f'here is {torch.__version__}')
     if format == 'exported' and dynamic and any(n % _MULTIPLE for n in size):
         raise InputError('--format exported --dynamic needs a --size of '
                          f'multiples of {_MULTIPLE}, but got {size}')
@@ -119,9 +124,10 @@ class _Deployed(nn.Module):
             std = preprocessor.std
         self.register_buffer('mean', mean.float().view(-1, 1, 1))
         self.register_buffer('std', std.float().view(-1, 1, 1))
-        self.bgr = not (
-            getattr(preprocessor, 'to_rgb', False)
-            or getattr(preprocessor, '_channel_conversion', False))
+        self.bgr = not any(
+            getattr(preprocessor, name, False)  # the last before mmseg 1.3
+            for name in ('to_rgb', '_channel_conversion',
+                         'channel_conversion'))
 
     def names(self, count):
         if self.what == 'model':
@@ -179,14 +185,17 @@ def _image(size, batch=1):
 def _to_onnx(network, x, names, dynamic, out):
     import onnxruntime
     axes = {0: 'batch', 2: 'height', 3: 'width'}
+    tracing = {}  # the only way that PyTorch had before
+    if 'dynamo' in signature(torch.onnx.export).parameters:
+        tracing['dynamo'] = False
     torch.onnx.export(
         network, (x, ),
         out,
-        dynamo=False,
         opset_version=17,
         input_names=['image'],
         output_names=names,
-        dynamic_axes=dict(image=axes) if dynamic else None)
+        dynamic_axes=dict(image=axes) if dynamic else None,
+        **tracing)
     session = onnxruntime.InferenceSession(
         out, providers=['CPUExecutionProvider'])
     return lambda x: map(torch.from_numpy,

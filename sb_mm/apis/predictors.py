@@ -213,8 +213,9 @@ class Segmentor(Predictor):
 
     def build(self, cfg, checkpoint, device):
         from mmseg.apis import MMSegInferencer
-        return MMSegInferencer(
-            cfg, checkpoint, device=device, show_progress=False)
+        inferencer = MMSegInferencer(cfg, checkpoint, device=device)
+        inferencer.show_progress = False  # no argument before 1.3
+        return inferencer
 
     def __call__(self, images):
         samples = self.inferencer(

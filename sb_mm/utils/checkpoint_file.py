@@ -1,7 +1,9 @@
 """Files of weights: read without running what is in them, written whole."""
+import codecs
 import pickle
 import re
 import zipfile
+from collections import Counter
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
@@ -63,10 +65,10 @@ def read_checkpoint(path: Union[str, Path],
     if Path(path).suffix == '.safetensors':
         return _read_safetensors(path)
     try:
-        allowed = nullcontext() if trust else _allow(path)
+        allowed, options = (nullcontext(), dict(weights_only=False)
+                            ) if trust else _restricted(path)
         with allowed:
-            checkpoint = torch.load(
-                path, map_location=map_location, weights_only=not trust)
+            checkpoint = torch.load(path, map_location, **options)
     except (RuntimeError, EOFError, OSError, KeyError, AttributeError,
             ValueError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
         found = re.search(r'(?:GLOBAL|Trying to call) (\S+)', str(error))
@@ -148,11 +150,12 @@ def _without_stand_ins(value):
     return value
 
 
-def _allow(path):
-    """The context in which the file's objects of mmengine are stand-ins."""
+def _restricted(path):
+    """The context, and the arguments of ``torch.load``, that read a file with
+    what :func:`_own` allows beside tensors."""
     serialization = torch.serialization
     if not hasattr(serialization, 'get_unsafe_globals_in_checkpoint'):
-        return nullcontext()  # before PyTorch 2.6
+        return nullcontext(), dict(weights_only=False, pickle_module=_OldPickle)
     names = {*_ARRAYS, _HISTORY, 'builtins.getattr'}
     if zipfile.is_zipfile(path):  # not the format before PyTorch 1.6
         names.update(serialization.get_unsafe_globals_in_checkpoint(path))
@@ -161,15 +164,48 @@ def _allow(path):
         type(np.dtype(code)) for code in '?' + np.typecodes['AllInteger'] +
         np.typecodes['AllFloat']
     ]
-    for name in sorted(names):
-        module, _, attribute = name.rpartition('.')
-        if name == 'builtins.getattr':
-            allowed.append((_statistics, name))
-        elif name in _ARRAYS or module == 'numpy.dtypes' or name == _HISTORY:
-            allowed.append((getattr(import_module(module), attribute), name))
-        elif name.startswith('mmengine.'):
-            allowed.append((_StandIn, name))
-    return serialization.safe_globals(allowed)
+    allowed += [(own, name) for name in sorted(names) if (own := _own(name))]
+    return serialization.safe_globals(allowed), dict(weights_only=True)
+
+
+def _own(name):
+    """What is read for a name in a file that PyTorch refuses, or None."""
+    module, _, attribute = name.rpartition('.')
+    if name == 'builtins.getattr':
+        return _statistics
+    if name in _ARRAYS or name == _HISTORY or (
+            module == 'numpy.dtypes' and attribute.endswith('DType')):
+        try:
+            return getattr(import_module(module), attribute)
+        except (ImportError, AttributeError):  # of another NumPy
+            return None
+    return _StandIn if name.startswith('mmengine.') else None
+
+
+#: What PyTorch since 2.6 allows by itself; bytes are written as text.
+_NEWER = {'_codecs.encode': codecs.encode, 'builtins.set': set,
+          'collections.Counter': Counter}
+
+
+class _OldPickle:
+    """Takes the place of the module ``pickle`` in PyTorch before 2.6, whose
+    own restricted reader cannot be told of the history of a log."""
+    __name__ = 'pickle'
+
+    class Unpickler(pickle.Unpickler):
+
+        def find_class(self, module, name):
+            # the name of Python 2, in the protocol that PyTorch writes
+            name = f'{module.replace("__builtin__", "builtins")}.{name}'
+            allowed = torch._weights_only_unpickler._get_allowed_globals()
+            found = allowed.get(name) or _NEWER.get(name) or _own(name)
+            if found is None:
+                raise pickle.UnpicklingError(f'GLOBAL {name}')
+            return found
+
+    @classmethod
+    def load(cls, file, **kwargs):
+        return cls.Unpickler(file, **kwargs).load()
 
 
 _HISTORY = 'mmengine.logging.history_buffer.HistoryBuffer'
