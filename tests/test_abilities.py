@@ -29,6 +29,7 @@ from torch.distributed.algorithms._checkpoint import checkpoint_wrapper
 from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
 from torch.utils.checkpoint import checkpoint_sequential
 
+from sb_mm.apis.export import TRACING
 from sb_mm.engine import to_channels_last
 
 NETS = dict(
@@ -250,7 +251,7 @@ def test_onnx(net, exporter, dynamic):
             options['dynamic_axes'] = dict(x={0: 'n', 2: 'h', 3: 'w'})
         file = io.BytesIO()
         torch.onnx.export(
-            net, (image(), ), file, dynamo=False, opset_version=17, **options)
+            net, (image(), ), file, opset_version=17, **TRACING, **options)
         model = file.getvalue()
     session = runtime.InferenceSession(
         model, providers=['CPUExecutionProvider'])

@@ -21,7 +21,7 @@ metainfo = dict(classes=('background', 'disc_orange'))
 train_dataloader = dict(dataset=dict(metainfo=metainfo))
 val_dataloader = dict(dataset=dict(metainfo=metainfo))
 test_dataloader = val_dataloader
-loss = dict(class_weight=[0.1, 1])
+loss = dict(class_weight=None)
 model = dict(
     decode_head=dict(num_classes=2, loss_decode=loss),
     auxiliary_head=dict(num_classes=2, loss_decode=loss))

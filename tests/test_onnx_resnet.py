@@ -5,6 +5,7 @@ import torch
 import torchvision
 from conftest import randomize
 
+from sb_mm.apis.export import TRACING
 from sb_mm.models.mmdet_resnet import SBResNet
 from sb_mm.utils.onnx_resnet import read_onnx_resnet
 
@@ -14,7 +15,7 @@ TRAINING = torch.onnx.TrainingMode
 def exported(net, path, **kwargs):
     """Path of the file of a network, whose weights and statistics are random."""
     torch.onnx.export(randomize(net).eval(), (torch.randn(1, 3, 64, 64), ),
-                      str(path), dynamo=False, **kwargs)
+                      str(path), **TRACING, **kwargs)
     return str(path)
 
 

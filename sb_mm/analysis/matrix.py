@@ -166,12 +166,10 @@ def _check_settings(path, wanted):
 
 
 def _finished(path):
-    """Run or None: That of the work dir, if it is finished, without metrics
-    where the config has no validation."""
+    """Run or None: That of the work dir, if it is trained to the end; it has
+    no metrics where no validation was due there."""
     try:
         run = Run(path)
     except FileNotFoundError:
         return None
-    done = run.status == 'finished' or (
-        run.status == 'not evaluated' and not run.cfg.get('val_dataloader'))
-    return run if done else None
+    return None if run.reached < run.planned else run

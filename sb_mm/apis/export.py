@@ -17,6 +17,9 @@ from .model import (build_model, check_classifier, is_multi_label,
 SUFFIXES = dict(onnx='.onnx', torchscript='.pt', exported='.pt2')
 #: What a network of fixed strides needs, where the exporter asks for a rule.
 _MULTIPLE = 32
+#: Has PyTorch's ONNX exporter trace, the only way that older ones know.
+TRACING = ({'dynamo': False} if 'dynamo' in signature(
+    torch.onnx.export).parameters else {})
 
 
 def export(config: str,
@@ -185,9 +188,6 @@ def _image(size, batch=1):
 def _to_onnx(network, x, names, dynamic, out):
     import onnxruntime
     axes = {0: 'batch', 2: 'height', 3: 'width'}
-    tracing = {}  # the only way that PyTorch had before
-    if 'dynamo' in signature(torch.onnx.export).parameters:
-        tracing['dynamo'] = False
     torch.onnx.export(
         network, (x, ),
         out,
@@ -195,7 +195,7 @@ def _to_onnx(network, x, names, dynamic, out):
         input_names=['image'],
         output_names=names,
         dynamic_axes=dict(image=axes) if dynamic else None,
-        **tracing)
+        **TRACING)
     session = onnxruntime.InferenceSession(
         out, providers=['CPUExecutionProvider'])
     return lambda x: map(torch.from_numpy,
