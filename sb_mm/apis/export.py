@@ -96,13 +96,13 @@ def _check(format, out, size, dynamic):
     if missing:
         raise InputError(f'--format onnx needs {", ".join(missing)}: pip '
                          f'install {" ".join(missing)}')
+    if format == 'exported' and dynamic and any(n % _MULTIPLE for n in size):
+        raise InputError('--format exported --dynamic needs a --size of '
+                         f'multiples of {_MULTIPLE}, but got {size}')
     if format == 'exported' and not hasattr(
             getattr(torch, 'export', None), 'Dim'):
         raise InputError('--format exported needs PyTorch 2.2 or newer, but '
                          f'here is {torch.__version__}')
-    if format == 'exported' and dynamic and any(n % _MULTIPLE for n in size):
-        raise InputError('--format exported --dynamic needs a --size of '
-                         f'multiples of {_MULTIPLE}, but got {size}')
 
 
 class _Deployed(nn.Module):
