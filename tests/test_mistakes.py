@@ -54,6 +54,25 @@ def test_settings_against_signatures(config, options, message):
         check_settings(cfg, 'train', 'val', 'test')
 
 
+def test_settings_in_the_scope_of_another_project(tmp_path, monkeypatch):
+    """Such as MMRotate, whose parts are of several registries."""
+    (tmp_path / 'project_of_a_user').mkdir()
+    (tmp_path / 'project_of_a_user/registry.py').write_text("""
+from mmengine.registry import TASK_UTILS as ROOT, Registry
+TASK_UTILS = Registry('task util', parent=ROOT, scope='project_of_a_user')
+TASK_UTILS.register_module(name='Coder', module=dict)
+""")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, refused in dict(Coder=False, Coda=True).items():
+        cfg = Config(dict(default_scope='project_of_a_user', model=dict(
+            rpn_head=dict(bbox_coder=dict(type=name)))))
+        if refused:
+            with pytest.raises(InputError, match='no Coda in the scope'):
+                check_settings(cfg)
+        else:
+            check_settings(cfg)
+
+
 def test_names_of_a_base_within_a_list(tmp_path):
     """MMEngine puts a word where {{_base_.NAME}} is part of an expression."""
     path = tmp_path / 'config.py'

@@ -102,7 +102,7 @@ def count_complexity(cfg: Config,
     model = revert_sync_batchnorm(MODELS.build(cfg.model))
     model.eval()
     parameters = sum(param.numel() for param in model.parameters())
-    if cfg.get('default_scope') == 'mmdet':
+    if cfg.get('default_scope') not in ('mmseg', 'mmpretrain'):
         detectors = [module for module in model.modules()
                      if hasattr(module, 'extract_feat')]
         model = (detectors or [backbone_of(model)])[0]

@@ -7,7 +7,6 @@ from importlib import import_module
 from mmengine import registry as registries
 from mmengine.registry import Registry
 
-from ..compat import installed_toolboxes
 from .checks import InputError
 
 #: What some function reads, which adds settings and takes others away.
@@ -108,8 +107,10 @@ def _get(kind, registry, scope):
     with registry.switch_scope_and_registry(scope) as own:
         candidates = [own]
     modules = [registries]
-    if scope in installed_toolboxes():
+    try:  # of one of the toolboxes or of another project, such as MMRotate
         modules.insert(0, import_module(f'{scope}.registry'))
+    except ImportError:
+        pass
     for module in modules:
         candidates += sorted(
             (value for value in vars(module).values()
