@@ -502,7 +502,7 @@ def test_size_of_images_of_a_wrapper_with_a_pipeline():
     for each, shape in ((dataset, (32, 64)), (mixed, (48, 96)), (
             dict(type='RepeatDataset', dataset=dataset, times=2), (32, 64)), (
             dict(pipeline=[dict(type='ProposalBroadcaster', transforms=[
-                dict(type='Resize', scale=(64, 32))])]), (32, 64))):
+                dict(type='mmdet.Resize', scale=(64, 32))])]), (32, 64))):
         assert tuple(image_shape(Config(dict(
             model={}, train_dataloader=dict(dataset=each))))) == shape
 

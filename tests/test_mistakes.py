@@ -54,6 +54,16 @@ def test_settings_against_signatures(config, options, message):
         check_settings(cfg, 'train', 'val', 'test')
 
 
+@pytest.mark.parametrize('config, kind', [
+    (DEMO, 'Albu'), (SEG, 'mmdet.Albu'), (CLS, 'Albumentations')])
+def test_transforms_of_another_library(config, kind):
+    cfg = Config.fromfile(config)
+    cfg.train_dataloader.dataset.pipeline.insert(1, dict(
+        type=kind, transforms=[dict(type='OneOf', transforms=[
+            dict(type='Blur', blur_limit=3)])]))
+    check_settings(cfg, 'train')
+
+
 def test_settings_in_the_scope_of_another_project(tmp_path, monkeypatch):
     """Such as MMRotate, whose parts are of several registries."""
     (tmp_path / 'project_of_a_user').mkdir()

@@ -153,10 +153,11 @@ def image_shape(cfg):
             _, dataset = next(datasets_of(dataset, ''))
         for transform in reversed([*dicts_in(dataset.get('pipeline'))]):
             size = transform.get('scale', transform.get('crop_size'))
-            if transform.get('type') not in _SIZES or size is None:
+            kind = str(transform.get('type')).rpartition('.')[2]
+            if kind not in _SIZES or size is None:
                 continue
             if isinstance(size, int):
                 return size, size
-            return size if 'Crop' in transform.type else size[::-1]
+            return size if 'Crop' in kind else size[::-1]
     raise ValueError('the config does not say the size of its test images; '
                      'give it with --shape H W')

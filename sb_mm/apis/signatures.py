@@ -59,8 +59,8 @@ def _check(value, name, registry, scope):
         scope = value.get('_scope_', scope)
         if 'type' in value:
             _check_type(value, name, registry, scope)
-        if value.get('type') == 'Albu':  # has transforms of another library
-            return
+        if str(value.get('type')).endswith(('Albu', 'Albumentations')):
+            return  # has transforms of another library
         for key, child in value.items():
             if not _NOT_REGISTERED.fullmatch(str(key)):
                 pipeline = str(key).endswith('pipeline')
