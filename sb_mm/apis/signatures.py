@@ -15,6 +15,8 @@ _NOT_FOR_THE_CLASS = ('norm_cfg', 'act_cfg', 'conv_cfg', 'init_cfg',
 #: What has a ``type`` that is in no registry.
 _NOT_REGISTERED = re.compile(
     'nms|roi_layer|targets|clip_grad|adapt_cfg|dqs_cfg|.*_trans')
+#: Names of transforms that have some of another library, with scope or not.
+_OF_ALBUMENTATIONS = ('Albu', 'Albumentation', 'Albumentations')
 #: Settings that go to somebody else than the class they stand beside.
 _FOR_OTHERS = {
     'type', '_scope_', 'pretrained', 'priority', 'convert_to_iter_based',
@@ -59,8 +61,8 @@ def _check(value, name, registry, scope):
         scope = value.get('_scope_', scope)
         if 'type' in value:
             _check_type(value, name, registry, scope)
-        if str(value.get('type')).endswith(('Albu', 'Albumentations')):
-            return  # has transforms of another library
+        if str(value.get('type')).endswith(_OF_ALBUMENTATIONS):
+            return
         for key, child in value.items():
             if not _NOT_REGISTERED.fullmatch(str(key)):
                 pipeline = str(key).endswith('pipeline')
