@@ -161,6 +161,14 @@ def test_no_images(run_tool, tiny, beacons, copy):
                            'no images: ann_file=')
 
 
+def test_no_file_of_annotations(run_tool, tiny, beacons):
+    lines = error_of(run_tool(
+        'check_data.py', DEMO, '--cfg-options', *tiny,
+        'train_dataloader.dataset.ann_file='))
+    assert lines == ['error: train_dataloader.dataset has no ann_file, the '
+                     'file of its annotations']
+
+
 def test_number_of_classes_of_the_head(run_tool, tiny):
     result = run_tool('train.py', DEMO, '--work-dir', 'work', '--cfg-options',
                       *tiny, 'model.roi_head.bbox_head.num_classes=5')
@@ -195,6 +203,16 @@ def test_damaged_and_wrong_labels_are_named(run_tool, tiny_seg, beacons,
         mask.write_bytes(b'')
     line = error_of(train_on(run_tool, SEG, tiny_seg, beacons, copy))[0]
     assert '.png cannot be read (' in line and 'img_path=' in line
+
+
+@pytest.mark.parametrize('tool', ['train.py', 'context_gain.py'])
+def test_part_of_a_config(run_tool, tmp_path, tool):
+    """Such as one of data alone, which others inherit from."""
+    (tmp_path / 'part.py').write_text(
+        "default_scope = 'mmdet'\nval_dataloader = dict("
+        "dataset=dict(type='BaseDetDataset'))")
+    result = run_tool(tool, 'part.py', '--work-dir', 'work')
+    assert error_of(result) == ['error: the config part.py has no model']
 
 
 def test_unexpected_errors_leave_their_traceback(run_tool, tiny_cls, tmp_path):

@@ -134,7 +134,8 @@ def labelled_data(cfg, phase):
         Coco, Maps, Folders or Unknown: One for each dataset.
 
     Raises:
-        InputError: If the classes of one are a string.
+        InputError: If the classes of one are a string, or a file of COCO's
+            format is not named.
     """
     loader = cfg.get(f'{phase}_dataloader')
     if not loader:
@@ -154,6 +155,9 @@ def labelled_data(cfg, phase):
                     raise InputError(
                         f'{name}.metainfo.classes is the string {classes!r}; '
                         f'a tuple of one class is ({classes!r}, )')
+                if kind is Coco and not built.ann_file:
+                    raise InputError(f'{name} has no ann_file, the file of '
+                                     'its annotations')
                 yield kind(built, dataset.get('pipeline') or (),
                            evaluators_of(cfg, phase))
 

@@ -9,6 +9,9 @@ from mmengine.config import Config
 
 from .data_checks import explain_empty_dataset
 
+#: What MMEngine says of a config without a part.
+_MISSING = re.compile("'ConfigDict' object has no attribute "
+                      r"'(model|\w+_(?:cfg|dataloader|evaluator|wrapper))'")
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -34,6 +37,9 @@ def describe(error):
             chain.append(local['cfg'])
         if frame.f_code.co_name == '_serialize_data':
             text = explain_empty_dataset(local['self']) or text
+    missing = _MISSING.fullmatch(str(error))
+    if missing and cfg:
+        text = f'the config {cfg.filename} has no {missing[1]}'
     if chain:
         part = _find(cfg.to_dict(), chain) if cfg else ''
         text = f'{part or "the part"} ({_type(chain[-1])}): {text}'
