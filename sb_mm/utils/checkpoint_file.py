@@ -69,8 +69,7 @@ def read_checkpoint(path: Union[str, Path],
                             ) if trust else _restricted(path)
         with allowed:
             checkpoint = torch.load(path, map_location, **options)
-    except (RuntimeError, EOFError, OSError, KeyError, AttributeError,
-            ValueError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
+    except Exception as error:  # of any kind, where bytes are damaged
         found = re.search(r'(?:GLOBAL|Trying to call) (\S+)', str(error))
         if found:
             raise CheckpointError(
