@@ -169,8 +169,9 @@ def test_two_detectors_on_a_video(predict, tiny, trained, clip, tmp_path):
     (tmp_path / 'b').mkdir()
     torch.save(dict(state_dict=weights['state_dict']), tmp_path / 'b/b.pth')
     result = predict(DEMO, trained, tiny, 'other', '--score-thr', 0,
-                     '--classes', CLASSES[kept - 1], '--opacity', '0.3', '--against',
-                     trained / DEMO.name, tmp_path / 'b/b.pth', inputs=[clip])
+                     '--classes', CLASSES[kept - 1], '--opacity', '0.3',
+                     '--against', trained / DEMO.name, tmp_path / 'b/b.pth',
+                     inputs=[clip])
     assert not result.returncode, result.stdout
     assert '4 pictures in other, 4 of them' in result.stdout
     with open(tmp_path / 'other/differences.csv', newline='') as file:

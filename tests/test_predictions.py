@@ -16,7 +16,7 @@ from pycocotools import mask as coco_mask
 
 from sb_mm.analysis.complexity import image_shape
 from sb_mm.apis.checks import InputError, read_config
-from sb_mm.apis.export import SUFFIXES, export
+from sb_mm.apis.export import HAS_TORCH_EXPORT, SUFFIXES, export
 from sb_mm.apis.model import build_model
 from sb_mm.apis.predictors import build_predictor
 
@@ -87,8 +87,7 @@ def test_a_table_of_a_classifier(run_tool, tiny_cls, trained_cls, tmp_path):
 
 
 needs_torch_export = pytest.mark.skipif(
-    not hasattr(getattr(torch, 'export', None), 'Dim'),
-    reason='PyTorch before 2.2')
+    not HAS_TORCH_EXPORT, reason='PyTorch before 2.2')
 
 
 @pytest.mark.parametrize('format, dynamic, task', [

@@ -20,6 +20,8 @@ _MULTIPLE = 32
 #: Has PyTorch's ONNX exporter trace, the only way that older ones know.
 TRACING = ({'dynamo': False} if 'dynamo' in signature(
     torch.onnx.export).parameters else {})
+#: Whether ``torch.export`` has all that is needed, since PyTorch 2.2.
+HAS_TORCH_EXPORT = hasattr(getattr(torch, 'export', None), 'Dim')
 
 
 def export(config: str,
@@ -99,8 +101,7 @@ def _check(format, out, size, dynamic):
     if format == 'exported' and dynamic and any(n % _MULTIPLE for n in size):
         raise InputError('--format exported --dynamic needs a --size of '
                          f'multiples of {_MULTIPLE}, but got {size}')
-    if format == 'exported' and not hasattr(
-            getattr(torch, 'export', None), 'Dim'):
+    if format == 'exported' and not HAS_TORCH_EXPORT:
         raise InputError('--format exported needs PyTorch 2.2 or newer, but '
                          f'here is {torch.__version__}')
 
