@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from tool_process import run_in_process
 
@@ -119,6 +120,15 @@ def trained_seg(tiny_seg, tmp_path_factory):
 @pytest.fixture(scope='session')
 def trained_cls(tiny_cls, tmp_path_factory):
     return train(CLS_CONFIG, tmp_path_factory.mktemp('cls'), tiny_cls)
+
+
+@pytest.fixture
+def log(caplog):
+    """What the logger of MMEngine says."""
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    yield caplog
+    logger.removeHandler(caplog.handler)
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from torch.nn import functional as F
 
 from sb_mm.allocator import collector_off
 from sb_mm.analysis.work_dirs import Run
-from sb_mm.engine import BiasAblationHook, to_channels_last
+from sb_mm.engine import (BiasAblationHook, bfloat16_optim_wrapper,
+                          to_channels_last)
 from sb_mm.models.bias_effects import sb_blocks
 
 
@@ -96,6 +97,25 @@ def test_bfloat16_steps_are_those_of_float32_to_its_precision():
     assert out.dtype == torch.bfloat16 and net(x).dtype == torch.float32
     error = (weights[1] - weights[0]).norm() / weights[0].norm()
     assert 0 < error < .01
+
+
+@pytest.mark.parametrize('ratio', (.5, 6.))
+def test_bfloat16_says_where_it_does_not_pay(monkeypatch, ratio, log):
+    monkeypatch.setattr(bfloat16_optim_wrapper, '_cost_of_bfloat16',
+                        lambda: ratio)
+    net = torch.nn.Linear(1, 1)
+    OPTIM_WRAPPERS.build(
+        dict(type='BFloat16OptimWrapper',
+             optimizer=torch.optim.SGD(net.parameters(), .1)))
+    said = any('6.0 times as long in bfloat16' in line for line in log.messages)
+    assert said == (ratio > 1)
+
+
+def test_measuring_bfloat16_draws_no_random_numbers():
+    """Seeds train as they did."""
+    before = torch.get_rng_state()
+    assert bfloat16_optim_wrapper._cost_of_bfloat16() > 0
+    assert torch.equal(before, torch.get_rng_state())
 
 
 def test_memory_is_kept_once_asked_for():

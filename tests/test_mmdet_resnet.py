@@ -4,7 +4,6 @@ from conftest import randomize
 from mmcv.cnn.utils import fuse_conv_bn
 from mmdet.models.backbones import ResNet, ResNetV1d, ResNeXt
 from mmdet.registry import MODELS
-from mmengine.logging import MMLogger
 from mmengine.runner import load_checkpoint
 from torch import nn
 
@@ -163,14 +162,6 @@ def test_sb_that_came_with_the_checkpoint_is_frozen_like_the_rest():
     assert all(p.requires_grad for p in net.layer2.parameters())
     assert not any(m.training for m in net.modules()
                    if isinstance(m, nn.BatchNorm2d))
-
-
-@pytest.fixture
-def log(caplog):
-    logger = MMLogger.get_current_instance()
-    logger.addHandler(caplog.handler)
-    yield caplog
-    logger.removeHandler(caplog.handler)
 
 
 def test_one_line_says_how_many_blocks_were_extended(log):

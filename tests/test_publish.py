@@ -50,6 +50,12 @@ def test_published_plain_weights_in_sb():
     assert plain(x).std() > .5  # not the same for want of anything learnt
 
 
+def entry_of(result):
+    """The entry that publish.py printed."""
+    entry, = yaml.safe_load(result.stdout[result.stdout.index('- Name'):])
+    return entry
+
+
 def test_file_and_entry(run_tool, tiny_cls, trained_cls, tmp_path):
     run = shutil.copytree(trained_cls, tmp_path / 'private/run')
     checkpoint = run / 'iter_4.pth'
@@ -78,7 +84,7 @@ def test_file_and_entry(run_tool, tiny_cls, trained_cls, tmp_path):
     for name, value in theirs['state_dict'].items():
         assert torch.equal(ours['state_dict'][name], value)
 
-    entry, = yaml.safe_load(result.stdout[result.stdout.index('- Name'):])
+    entry = entry_of(result)
     results, = entry.pop('Results')
     top1 = results.pop('Metrics')['Top 1 Accuracy']
     assert f'accuracy/top1: {top1}' in expected
@@ -90,3 +96,22 @@ def test_file_and_entry(run_tool, tiny_cls, trained_cls, tmp_path):
         'Config': 'configs/beacons/' + CLS_CONFIG.name,
         'Weights': f'https://example.org/sb/{file.name}'
     }
+
+
+def test_metrics_without_a_name_in_the_field(run_tool, tiny_cls, trained_cls,
+                                             tmp_path):
+    run = shutil.copytree(trained_cls, tmp_path / 'run')
+    config = tmp_path / CLS_CONFIG.name
+    config.write_text(f"""_base_ = '{CLS_CONFIG}'
+test_evaluator = dict(
+    _delete_=True, type='SingleLabelMetric', items=['recall'])
+""")
+    tested = run_tool('test.py', config, run / 'iter_4.pth', '--work-dir',
+                      run, '--cfg-options', *tiny_cls)
+    assert not tested.returncode, tested.stdout
+    result = run_tool('publish.py', run, 'out', '--dataset', 'Beacons')
+    assert not result.returncode, result.stdout
+    results, = entry_of(result)['Results']
+    recall = results.pop('Metrics')['single-label/recall']
+    assert f'single-label/recall: {recall:.4f}' in tested.stdout
+    assert results == dict(Dataset='Beacons')

@@ -5,7 +5,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-machine=$(lscpu | sed -n 's/^Model name: *//p')
+# the name alone does not tell a processor with AVX-512 from one without
+instructions=$(python -c 'import torch; print(torch.backends.cpu.get_cpu_capability())')
+machine="$(lscpu | sed -n 's/^Model name: *//p') $instructions"
 echo "$machine, $(nproc) CPUs"
 out=${OUT:-work_dirs/performance}
 rounds=${ROUNDS:-21}

@@ -89,14 +89,21 @@ def publish(work_dir: Union[str, Path],
             f'{run.unit}s'.title(): run.planned,
             **complexity
         },
-        'Results': [{
-            'Task': task,
-            'Dataset': dataset,
-            'Metrics': {
-                name: round(run.last[metric] *
-                            (1 if metric in PERCENT else 100), 2)
-            }
-        } for metric, (task, name) in _RESULTS.items() if metric in run.last],
+        'Results': _results(run, dataset),
         'Weights': f'{url.rstrip("/")}/{file.name}' if url else str(file)
     }
     return yaml.safe_dump([entry], sort_keys=False, allow_unicode=True)
+
+
+def _results(run, dataset):
+    """list[dict]: The metrics of a run, in percent and by task; where none has
+    a name in the field, all of them as they are."""
+    return [
+        dict(Task=task, Dataset=dataset, Metrics={
+            name: round(run.last[metric] * (1 if metric in PERCENT else 100), 2)
+        }) for metric, (task, name) in _RESULTS.items() if metric in run.last
+    ] or [
+        dict(Dataset=dataset, Metrics={
+            name: round(run.last[name], 4) for name in run.metric_names
+        })
+    ]
