@@ -14,6 +14,8 @@ from conftest import SEG_CONFIG as SEG
 from mmengine.config import Config, DictAction
 
 from sb_mm.apis import InputError
+from sb_mm.apis.checks import read_config
+from sb_mm.apis.errors import describe
 from sb_mm.apis.signatures import check_settings
 
 
@@ -81,6 +83,30 @@ TASK_UTILS.register_module(name='Coder', module=dict)
                 check_settings(cfg)
         else:
             check_settings(cfg)
+
+
+@pytest.mark.parametrize('text, message', [
+    ("x = 1\nmodel = dict(depth=dept)",
+     "config.py, line 2: NameError: name 'dept' is not defined"),
+    ("x = 1\nmodel = dict(depth=50",
+     "config.py, line 2: SyntaxError: '(' was never closed"),
+    ("_base_ = './base.py'\nmodel = dict(depth={{_base_.depths}})",
+     'config.py: KeyError: depths'),
+    ("_base_ = './bases.py'", "config.py: [Errno 2] No such file or directory: "),
+    ("_base_ = './wrong.py'", "wrong.py, line 1: NameError: name 'x' is not"),
+    ("from mmengine.config import read_base\nwith read_base():\n"
+     "    from .base import *\nmodel = dict(depth=dept)",
+     "config.py, line 4: NameError: name 'dept' is not defined"),
+])
+def test_mistakes_in_a_config_file_name_its_line(tmp_path, text, message):
+    config = tmp_path / 'config.py'
+    config.write_text(text)
+    (tmp_path / 'base.py').write_text('depth = 50')
+    (tmp_path / 'wrong.py').write_text('depth = x')
+    with pytest.raises(Exception) as caught:
+        read_config(config)
+    said = describe(caught.value).replace('/./', '/')
+    assert said.startswith(f'{tmp_path}/{message}')
 
 
 def test_names_of_a_base_within_a_list(tmp_path):

@@ -12,11 +12,14 @@ from .data_checks import explain_empty_dataset
 #: What MMEngine says of a config without a part.
 _MISSING = re.compile("'ConfigDict' object has no attribute "
                       r"'(model|\w+_(?:cfg|dataloader|evaluator|wrapper))'")
+#: Where MMEngine reads config files.
+_READERS = ('_is_lazy_import', '_file2dict', '_parse_lazy_import')
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def describe(error):
-    """Say what went wrong, and which part of the config was being built.
+    """Say what went wrong, and which part of the config was being built, or
+    which line of a config file was being read.
 
     Args:
         error (Exception): What was raised.
@@ -26,9 +29,13 @@ def describe(error):
         message alone of one of ours.
     """
     text = _message(error)
-    cfg, chain = None, []
-    for frame, _ in walk_tb(error.__traceback__):
+    cfg, chain, place = None, [], ''
+    for frame, line in walk_tb(error.__traceback__):
         local = frame.f_locals
+        if frame.f_code.co_name in _READERS and Path(local['filename']).exists():
+            place = local['filename']
+        elif place and frame.f_code.co_filename == place:
+            place = f'{place}, line {line}'
         for value in (local.get('cfg'), getattr(
                 local.get('self'), 'cfg', None)):
             if cfg is None and isinstance(value, Config):
@@ -43,7 +50,10 @@ def describe(error):
     if chain:
         part = _find(cfg.to_dict(), chain) if cfg else ''
         text = f'{part or "the part"} ({_type(chain[-1])}): {text}'
-    return text
+    if place and isinstance(error, SyntaxError):  # of MMEngine's copy
+        text = f'SyntaxError: {error.msg}'
+        place += f', line {error.lineno}' if error.lineno else ''
+    return f'{place}: {text}' if place else text
 
 
 def _message(error):
