@@ -101,6 +101,7 @@ def devices():
     ]
     say('GPUs', ', '.join(found) or 'none that PyTorch can use')
     say('CUDA of PyTorch', torch.version.cuda or 'none')
+    say('instructions of the CPU', torch.backends.cpu.get_cpu_capability())
     if 'sb_mm' in sys.modules:
         from sb_mm.allocator import allocator
         say('allocator', allocator())
