@@ -9,7 +9,6 @@ from mmengine.registry import OPTIM_WRAPPERS
 from mmengine.runner.amp import autocast
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.benchmark import Timer
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -48,6 +47,8 @@ class BFloat16OptimWrapper(OptimWrapper):
 def _cost_of_bfloat16():
     """float: Time of a 3×3 convolution on one CPU thread, relative to
     float32."""
+    # it brings the building of C++ extensions, which every import would wait for
+    from torch.utils.benchmark import Timer
     x, weight = torch.ones(4, 64, 16, 16), torch.ones(64, 64, 3, 3)
     seconds = [
         Timer(
