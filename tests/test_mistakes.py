@@ -109,6 +109,27 @@ def test_mistakes_in_a_config_file_name_its_line(tmp_path, text, message):
     assert said.startswith(f'{tmp_path}/{message}')
 
 
+@pytest.mark.parametrize('text, message', [
+    (None, "ModuleNotFoundError: No module named 'module_of_a_user'; "
+     'custom_imports looks in the folders of PYTHONPATH'),
+    ('import torch\nimport nowhere',
+     "{}, line 2: ModuleNotFoundError: No module named 'nowhere'"),
+    ('import torch\nx = y', "{}, line 2: NameError: name 'y' is not defined"),
+    ('import torch\ndef f(:', '{}, line 2: SyntaxError: invalid syntax'),
+])
+def test_mistakes_in_a_module_of_custom_imports(
+        tmp_path, monkeypatch, text, message):
+    config, module = tmp_path / 'config.py', tmp_path / 'module_of_a_user.py'
+    config.write_text("""custom_imports = dict(
+    imports=['module_of_a_user'], allow_failed_imports=False)""")
+    if text:
+        module.write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(Exception) as caught:
+        read_config(config)
+    assert describe(caught.value) == f'{config}: {message.format(module)}'
+
+
 def test_names_of_a_base_within_a_list(tmp_path):
     """MMEngine puts a word where {{_base_.NAME}} is part of an expression."""
     path = tmp_path / 'config.py'

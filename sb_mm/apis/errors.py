@@ -12,14 +12,15 @@ from .data_checks import explain_empty_dataset
 #: What MMEngine says of a config without a part.
 _MISSING = re.compile("'ConfigDict' object has no attribute "
                       r"'(model|\w+_(?:cfg|dataloader|evaluator|wrapper))'")
-#: Where MMEngine reads config files.
-_READERS = ('_is_lazy_import', '_file2dict', '_parse_lazy_import')
+#: Where MMEngine reads config files, and imports what they name.
+_READERS = ('fromfile', '_is_lazy_import', '_file2dict', '_parse_lazy_import')
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def describe(error):
     """Say what went wrong, and which part of the config was being built, or
-    which line of a config file was being read.
+    which line of a config file, or of a module that it imports, was being
+    read.
 
     Args:
         error (Exception): What was raised.
@@ -29,13 +30,9 @@ def describe(error):
         message alone of one of ours.
     """
     text = _message(error)
-    cfg, chain, place = None, [], ''
-    for frame, line in walk_tb(error.__traceback__):
+    cfg, chain = None, []
+    for frame, _ in walk_tb(error.__traceback__):
         local = frame.f_locals
-        if frame.f_code.co_name in _READERS and Path(local['filename']).exists():
-            place = local['filename']
-        elif place and frame.f_code.co_filename == place:
-            place = f'{place}, line {line}'
         for value in (local.get('cfg'), getattr(
                 local.get('self'), 'cfg', None)):
             if cfg is None and isinstance(value, Config):
@@ -50,10 +47,38 @@ def describe(error):
     if chain:
         part = _find(cfg.to_dict(), chain) if cfg else ''
         text = f'{part or "the part"} ({_type(chain[-1])}): {text}'
-    if place and isinstance(error, SyntaxError):  # of MMEngine's copy
+    return _in_a_config(error) or text
+
+
+def _in_a_config(error):
+    """str or None: What went wrong in a config file or in a module that it
+    imports, with the file and the line."""
+    frames = list(walk_tb(error.__traceback__))
+    # MMEngine says of a module no more than that it cannot be imported
+    while str(error).startswith('Failed to import ') and error.__context__:
+        error = error.__context__
+        frames += walk_tb(error.__traceback__)
+    config = file = line = None
+    for frame, number in frames:
+        name, path = frame.f_code.co_name, frame.f_locals.get('filename')
+        if name in _READERS and Path(path).is_file():
+            config = file = path
+            line = None
+        elif config and name == '<module>':
+            file, line = frame.f_code.co_filename, number
+    if not config:
+        return None
+    text = _message(error)
+    if isinstance(error, SyntaxError):
         text = f'SyntaxError: {error.msg}'
-        place += f', line {error.lineno}' if error.lineno else ''
-    return f'{place}: {text}' if place else text
+        if Path(error.filename or '').is_file():  # not MMEngine's copy
+            file = error.filename
+        line = error.lineno
+    if isinstance(error, ModuleNotFoundError) and not line:
+        text += '; custom_imports looks in the folders of PYTHONPATH'
+    place = file + (f', line {line}' if line else '')
+    return f'{place}: {text}' if file == config else (
+        f'{config}: {place}: {text}')
 
 
 def _message(error):
