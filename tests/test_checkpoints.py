@@ -344,6 +344,26 @@ def test_files_behind_an_address_are_read_alike(tmp_path, monkeypatch, scheme):
         server.shutdown()
 
 
+def test_a_download_that_is_cut_off_does_not_stay(tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
+    torch.save(dict(state_dict={}), tmp_path / 'weights.pth')
+    whole = (tmp_path / 'weights.pth').read_bytes()
+    (tmp_path / 'weights.pth').write_bytes(whole[:-40])
+    handler = partial(
+        http.server.SimpleHTTPRequestHandler, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f'http://127.0.0.1:{server.server_port}/weights.pth'
+        read_safely()
+        with pytest.raises(CheckpointError, match=f'{url} was removed: .*'
+                           'may be damaged'):
+            CheckpointLoader.load_checkpoint(url, 'cpu')
+        (tmp_path / 'weights.pth').write_bytes(whole)
+        assert CheckpointLoader.load_checkpoint(
+            url, 'cpu') == dict(state_dict={})
+        server.shutdown()
+
+
 def test_the_log_of_a_run_is_read_as_it_is(trained):
     """A run that is resumed goes on with all that it had."""
     ours = read_checkpoint(trained / 'iter_4.pth')

@@ -32,8 +32,7 @@ def publish(work_dir: Union[str, Path],
 
     The file has the weights, the config and the classes; state of the optimizer,
     log and the folders of the run are left out. Its name ends in the first eight
-    digits of its SHA-256, which ``torch.hub`` and MMEngine check when they
-    download it.
+    digits of its SHA-256, as ``torch.hub`` has it and OpenMMLab's files do.
 
     Args:
         work_dir (str or Path): Of a finished run, tested by ``tools/test.py`` or

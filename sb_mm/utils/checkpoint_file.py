@@ -21,6 +21,14 @@ class CheckpointError(ValueError):
     """A file that cannot be read as a checkpoint; the message says why."""
 
 
+class DamagedError(CheckpointError):
+    """One that cannot be read at all."""
+
+    def __init__(self, path, reason):
+        super().__init__(f'{path} cannot be read as a checkpoint; it may be '
+                         f'damaged ({reason})')
+
+
 @contextmanager
 def scratch_file(dst: Path) -> Iterator[Path]:
     """A file beside ``dst`` to write to and to rename when it is complete; what
@@ -77,8 +85,7 @@ def read_checkpoint(path: Union[str, Path],
                 'run code when it is read. If you know where it comes from, '
                 'read it with --trust') from error
         reason = str(error).strip().splitlines() or [repr(error)]
-        raise CheckpointError(f'{path} cannot be read as a checkpoint; it may be '
-                         f'damaged ({reason[0]})') from error
+        raise DamagedError(path, reason[0]) from error
     if not isinstance(checkpoint, dict):
         raise CheckpointError(f'{path} holds a {type(checkpoint).__name__}, not '
                          'the weights of a model')
@@ -95,8 +102,7 @@ def _read_safetensors(path):
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f'{path} cannot be read as a checkpoint; it may be '
-                              f'damaged ({error})') from error
+        raise DamagedError(path, error) from error
 
 
 def read_safely(trust: bool = False) -> None:
@@ -118,9 +124,15 @@ def read_safely(trust: bool = False) -> None:
         folder = Path(model_dir or Path(torch.hub.get_dir(), 'checkpoints'))
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / Path(urlparse(url).path).name
-        if not path.is_file():
-            torch.hub.download_url_to_file(url, str(path), progress=progress)
-        return read_checkpoint(path, trust, map_location)
+        if path.is_file():
+            return read_checkpoint(path, trust, map_location)
+        torch.hub.download_url_to_file(url, str(path), progress=progress)
+        try:
+            return read_checkpoint(path, trust, map_location)
+        except DamagedError as error:  # cut off, or the page of a proxy
+            path.unlink()  # which nobody would download again
+            raise CheckpointError(
+                f'what came from {url} was removed: {error}') from error
 
     # what https:// and the schemes that stand for addresses end in
     checkpoint_of_mmengine.load_url = load_url
