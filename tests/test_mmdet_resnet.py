@@ -7,6 +7,7 @@ from mmdet.registry import MODELS
 from mmengine.runner import load_checkpoint
 from torch import nn
 
+from sb_mm.checkpoints import to_plain
 from sb_mm.models.mmdet_resnet import SBResNet, SBResNetV1d, SBResNeXt
 from sb_mm.models.residual_block import SBBlockMixin
 
@@ -93,6 +94,35 @@ def test_plain_checkpoint_gives_the_plain_outputs(plain_cls, sb_cls, cfg,
             for out, want in zip(net.eval()(x), expected):
                 torch.testing.assert_close(
                     out, want, rtol=0, atol=1e-5 * want.abs().max().item())
+
+
+@pytest.mark.parametrize('plain_cls, sb_cls, cfg', PAIRS)
+def test_zero_init_begins_as_the_plain_network(plain_cls, sb_cls, cfg,
+                                               tmp_path):
+    cfg = dict(base_channels=16, **cfg)
+    net = sb_cls(sb_zero_init=True, **cfg)
+    net.init_weights()
+    plain = plain_cls(**cfg)
+    plain.load_state_dict(to_plain(net.state_dict())[0])
+    plain.eval()
+    x = torch.randn(2, 3, 65, 97)
+    with torch.no_grad():
+        for out, want in zip(net.eval()(x), plain(x)):
+            torch.testing.assert_close(
+                out, want, rtol=0, atol=1e-5 * want.abs().max().item())
+    # what a checkpoint has stays, whoever asks again
+    for block in net._blocks():
+        nn.init.ones_(sb_columns(block))
+    torch.save(net.state_dict(), tmp_path / 'sb.pth')
+    loaded = sb_cls(
+        sb_zero_init=True,
+        init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'sb.pth')),
+        **cfg)
+    for _ in range(2):
+        for module in (loaded, *loaded._blocks()):
+            module.init_weights()
+        for name, value in net.state_dict().items():
+            assert torch.equal(loaded.state_dict()[name], value), name
 
 
 def test_full_resnet50_through_load_checkpoint(tmp_path):

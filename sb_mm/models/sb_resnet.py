@@ -42,6 +42,9 @@ class SBResNetMixin:
         sb_pretrained (bool): Whether the SB branches come with the checkpoint,
             so that ``frozen_stages`` and ``norm_eval`` cover them too.
             Defaults to False.
+        sb_zero_init (bool): Whether :meth:`init_weights` lets the weights that
+            read the bias maps start at zero too, so that the network begins as
+            the plain one does. Defaults to False, random ones as in the paper.
         **kwargs: The toolbox's own arguments of the ResNet.
 
     Raises:
@@ -58,6 +61,7 @@ class SBResNetMixin:
                  sb_stages=None,
                  sb_cfg=None,
                  sb_pretrained=False,
+                 sb_zero_init=False,
                  **kwargs):
         if sb_stages is None:
             sb_stages = tuple(i < 3 for i in range(num_stages))
@@ -77,6 +81,7 @@ class SBResNetMixin:
         self.sb_stages = tuple(sb_stages)
         self.sb_cfg = sb_cfg
         self.sb_pretrained = sb_pretrained
+        self.sb_zero_init = sb_zero_init
         super().__init__(depth=depth, num_stages=num_stages, **kwargs)
         self.register_load_state_dict_post_hook(_report_extended)
 
@@ -84,7 +89,7 @@ class SBResNetMixin:
         """Pack the blocks of the next stage into a ``ResLayer``."""
         if self.sb_stages[len(self.res_layers)]:
             block = self.sb_blocks[block]
-            kwargs['sb_cfg'] = self.sb_cfg
+            kwargs.update(sb_cfg=self.sb_cfg, sb_zero_init=self.sb_zero_init)
         return super().make_res_layer(block=block, **kwargs)
 
     def _blocks(self, *layers):
