@@ -46,6 +46,9 @@ NETS = dict(
 #: Odd ones, and one of a single position in the last stage.
 SIZES = ((64, 96), (33, 47), (65, 40), (97, 31), (8, 8))
 
+#: For what PyTorch links against itself.
+links = pytest.mark.skipif(
+    ' ' in torch.__file__, reason='PyTorch does not quote its own path')
 pytestmark = [
     pytest.mark.filterwarnings('ignore::DeprecationWarning'),
     pytest.mark.filterwarnings('ignore::UserWarning'),
@@ -172,6 +175,7 @@ def test_fuse_modules(net):
     assert_close(fused(x), expected)
 
 
+@links
 def test_compile_of_inference_for_all_sizes(block):
     """Once for all of them."""
     torch.compiler.reset()
@@ -183,6 +187,7 @@ def test_compile_of_inference_for_all_sizes(block):
             assert_close([compiled(x)], [block(x)])
 
 
+@links
 @pytest.mark.parametrize('size', [
     SIZES[1], *(pytest.param(size, marks=pytest.mark.slow)
                 for size in SIZES if size != SIZES[1])
@@ -222,6 +227,7 @@ def test_export_with_dynamic_shapes(net):
             assert_close(module(x), net(x))
 
 
+@links
 def test_ahead_of_time_inductor(block, tmp_path):
     with torch.no_grad():
         package = torch._inductor.aoti_compile_and_package(

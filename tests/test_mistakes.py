@@ -8,6 +8,7 @@ from argparse import ArgumentParser
 import cv2
 import numpy as np
 import pytest
+import torch
 from conftest import CLS_CONFIG as CLS
 from conftest import DEMO, ROOT
 from conftest import SEG_CONFIG as SEG
@@ -128,6 +129,13 @@ def test_mistakes_in_a_module_of_custom_imports(
     with pytest.raises(Exception) as caught:
         read_config(config)
     assert describe(caught.value) == f'{config}: {message.format(module)}'
+
+
+def test_compiling_where_the_path_has_a_space(monkeypatch):
+    error = RuntimeError('CppCompileError: C++ compile error\n\nCommand:\ng++')
+    assert describe(error).startswith('RuntimeError: CppCompileError')
+    monkeypatch.setattr(torch, '__file__', '/my projects/torch/__init__.py')
+    assert describe(error).endswith('has a space: /my projects/torch')
 
 
 def test_names_of_a_base_within_a_list(tmp_path):

@@ -102,6 +102,9 @@ def devices():
     say('GPUs', ', '.join(found) or 'none that PyTorch can use')
     say('CUDA of PyTorch', torch.version.cuda or 'none')
     say('instructions of the CPU', torch.backends.cpu.get_cpu_capability())
+    if ' ' in torch.__file__:
+        say('torch.compile', 'cannot build for the CPU: PyTorch does not quote '
+            'its own path, which has a space')
     if 'sb_mm' in sys.modules:
         from sb_mm.allocator import allocator
         say('allocator', allocator())

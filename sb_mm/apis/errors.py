@@ -5,6 +5,7 @@ import textwrap
 from pathlib import Path
 from traceback import format_exception, walk_tb
 
+import torch
 from mmengine.config import Config
 
 from .data_checks import explain_empty_dataset
@@ -88,6 +89,9 @@ def _message(error):
         return re.sub(r'^sb_mm\.[\w.]+: ', '', lines[-1])
     if getattr(error, 'errno', None) in _NO_SPACE:
         return f'no space left for what was to be written: {error}'
+    if 'CppCompileError' in str(error) and ' ' in torch.__file__:
+        return ('torch.compile cannot build here: PyTorch does not quote its '
+                f'own path, which has a space: {Path(torch.__file__).parent}')
     ours = type(error).__module__.startswith('sb_mm.')
     if isinstance(error, KeyError):
         text = str(error.args[0]) if error.args else ''
