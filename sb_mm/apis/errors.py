@@ -62,7 +62,7 @@ def _in_a_config(error):
     config = file = line = None
     for frame, number in frames:
         name, path = frame.f_code.co_name, frame.f_locals.get('filename')
-        if name in _READERS and Path(path).is_file():
+        if name in _READERS and Path(path or '').is_file():
             config = file = path
             line = None
         elif config and name == '<module>':
