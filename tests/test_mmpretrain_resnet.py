@@ -9,6 +9,7 @@ from mmpretrain.models.backbones import (ResNet, ResNet_CIFAR, ResNetV1c,
 from mmpretrain.registry import MODELS
 from torch import nn
 
+from sb_mm.checkpoints import to_plain
 from sb_mm.models.mmpretrain_resnet import (SBResNet, SBResNet_CIFAR,
                                             SBResNetV1c, SBResNetV1d,
                                             SBResNeXt)
@@ -30,6 +31,13 @@ def test_registered_in_the_scope_of_the_toolbox():
     for cls in (SBResNet, SBResNetV1c, SBResNetV1d, SBResNeXt,
                 SBResNet_CIFAR):
         assert MODELS.get(f'mmpretrain.{cls.__name__}') is cls
+
+
+@pytest.mark.parametrize('plain_cls, sb_cls, cfg', PAIRS)
+def test_zero_init(plain_cls, sb_cls, cfg):
+    net = sb_cls(sb_zero_init=True, **cfg)
+    net.init_weights()
+    to_plain(net.state_dict())  # refuses weights that are not zero
 
 
 @pytest.mark.parametrize('plain_cls, sb_cls, cfg', PAIRS)

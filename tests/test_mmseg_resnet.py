@@ -4,6 +4,7 @@ from conftest import assert_plain_outputs, randomize
 from mmseg.models.backbones import ResNet, ResNetV1c, ResNetV1d
 from mmseg.registry import MODELS
 
+from sb_mm.checkpoints import to_plain
 from sb_mm.models.mmseg_resnet import SBResNet, SBResNetV1c, SBResNetV1d
 
 DILATED = dict(
@@ -18,6 +19,13 @@ PAIRS = [(ResNet, SBResNet, dict(depth=18)),
 def test_registered_in_the_scope_of_the_toolbox():
     for cls in (SBResNet, SBResNetV1c, SBResNetV1d):
         assert MODELS.get(f'mmseg.{cls.__name__}') is cls
+
+
+@pytest.mark.parametrize('plain_cls, sb_cls, cfg', PAIRS)
+def test_zero_init(plain_cls, sb_cls, cfg):
+    net = sb_cls(sb_zero_init=True, **cfg)
+    net.init_weights()
+    to_plain(net.state_dict())  # refuses weights that are not zero
 
 
 @pytest.mark.parametrize('plain_cls, sb_cls, cfg', PAIRS)

@@ -51,8 +51,6 @@ class SBBlockMixin(ResidualMixin):
 
     Args:
         sb_cfg (dict): Settings of :class:`SpatialBias`.
-        sb_zero_init (bool): Whether the weights that read the bias maps start
-            at zero. Defaults to False.
         norm_cfg (dict): Norm of the block, and of the SB branch unless
             ``sb_cfg`` names another; GN has one group there, for so few
             channels. Defaults to ``dict(type='BN')``.
@@ -65,14 +63,8 @@ class SBBlockMixin(ResidualMixin):
     #: The convolution that reads the features with the maps stacked on them.
     reader: str
 
-    def __init__(self,
-                 *args,
-                 sb_cfg,
-                 sb_zero_init=False,
-                 norm_cfg=dict(type='BN'),
-                 **kwargs):
+    def __init__(self, *args, sb_cfg, norm_cfg=dict(type='BN'), **kwargs):
         super().__init__(*args, norm_cfg=norm_cfg, **kwargs)
-        self.sb_zero_init = sb_zero_init
         # requires_grad=False in a config means weights of the checkpoint; the
         # backbone decides for the SB branch
         sb_norm_cfg = {**norm_cfg, 'requires_grad': True}
@@ -85,14 +77,6 @@ class SBBlockMixin(ResidualMixin):
         }
         self.spatial_bias = SpatialBias(**self.sb_cfg)
         read_maps(getattr(self, self.reader), self.spatial_bias.num_maps)
-
-    def init_weights(self):
-        """Initialize the weights, once, before those of a checkpoint."""
-        initialized = self.is_init
-        super().init_weights()
-        if self.sb_zero_init and not initialized:
-            reader = getattr(self, self.reader)
-            nn.init.zeros_(reader.weight[:, -self.spatial_bias.num_maps:])
 
     @property
     def sb_parameters(self):

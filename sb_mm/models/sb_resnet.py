@@ -5,6 +5,7 @@ import re
 from mmengine.logging import print_log
 from mmengine.runner.checkpoint import (get_external_models,
                                         get_torchvision_models)
+from torch import nn
 
 from .plain_weights import check_shapes, rename_to_this_toolbox
 from .residual_block import SBBlockMixin
@@ -89,7 +90,7 @@ class SBResNetMixin:
         """Pack the blocks of the next stage into a ``ResLayer``."""
         if self.sb_stages[len(self.res_layers)]:
             block = self.sb_blocks[block]
-            kwargs.update(sb_cfg=self.sb_cfg, sb_zero_init=self.sb_zero_init)
+            kwargs['sb_cfg'] = self.sb_cfg
         return super().make_res_layer(block=block, **kwargs)
 
     def _blocks(self, *layers):
@@ -128,7 +129,7 @@ class SBResNetMixin:
                 them fits. The message names their address, and how to do
                 without or which prefix they have.
         """
-        self._unfit = []
+        self._unfit, initialized = None, self.is_init
         try:
             super().init_weights()
         except OSError as error:
@@ -151,6 +152,11 @@ class SBResNetMixin:
                 f' fits {type(self).__name__}: they begin with '
                 f'{", ".join(self._unfit)}' +
                 (f'; init_cfg takes prefix={found[1]!r}' if found else ''))
+        # not by the blocks: the stages of MMPreTrain do not ask them
+        if self.sb_zero_init and self._unfit is None and not initialized:
+            for block in self._blocks():
+                nn.init.zeros_(getattr(block, block.reader).weight[
+                    :, -block.spatial_bias.num_maps:])
 
     def _load_from_state_dict(self, state_dict, prefix, *args):
         rename_to_this_toolbox(self, state_dict, prefix)
