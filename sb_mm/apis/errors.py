@@ -30,6 +30,8 @@ def describe(error):
         str: The type and message of an error of Python or of a toolbox, the
         message alone of one of ours.
     """
+    if said := _in_a_config(error):
+        return said
     text = _message(error)
     cfg, chain = None, []
     for frame, _ in walk_tb(error.__traceback__):
@@ -48,7 +50,7 @@ def describe(error):
     if chain:
         part = _find(cfg.to_dict(), chain) if cfg else ''
         text = f'{part or "the part"} ({_type(chain[-1])}): {text}'
-    return _in_a_config(error) or text
+    return text
 
 
 def _in_a_config(error):

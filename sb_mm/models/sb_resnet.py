@@ -129,7 +129,8 @@ class SBResNetMixin:
                 them fits. The message names their address, and how to do
                 without or which prefix they have.
         """
-        self._unfit, initialized = None, self.is_init
+        initialized = self.is_init
+        self._unfit = None  # as long as no checkpoint is read
         try:
             super().init_weights()
         except OSError as error:
@@ -155,8 +156,8 @@ class SBResNetMixin:
         # not by the blocks: the stages of MMPreTrain do not ask them
         if self.sb_zero_init and self._unfit is None and not initialized:
             for block in self._blocks():
-                nn.init.zeros_(getattr(block, block.reader).weight[
-                    :, -block.spatial_bias.num_maps:])
+                reader = getattr(block, block.reader)
+                nn.init.zeros_(reader.weight[:, -reader.num_maps:])
 
     def _load_from_state_dict(self, state_dict, prefix, *args):
         rename_to_this_toolbox(self, state_dict, prefix)
