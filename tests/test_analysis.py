@@ -95,7 +95,8 @@ def test_compare_averages_nothing_that_differs(trained, tmp_path):
         log.write_text(log.read_text().replace('seed: 0', f'seed: {seed}'))
         with next(path.glob('*/vis_data/scalars.json')).open('a') as file:
             # and a line that a crash cut off
-            file.write(f'{{"coco/bbox_mAP": {value}, "step": 0}}\n{{"loss": 1.')
+            file.write(f'{{"coco/bbox_mAP": {value}, "coco/bbox_mAP/20-40": '
+                       f'{value}, "step": 0}}\n{{"loss": 1.')
         return path
 
     runs = [
@@ -157,7 +158,9 @@ def test_compare_averages_nothing_that_differs(trained, tmp_path):
                 ('sb', '+0.125 [-1.463, +1.713] level', ''),
                 ('a', '+0.250 [-2.927, +3.427] level',
                  '+0.125 [-1.463, +1.713] level')]
+    picture = (tmp_path / 'out/distance.png').read_bytes()
     assert compare([], tmp_path / 'out', 'plain', keep=True) == rows
+    assert (tmp_path / 'out/distance.png').read_bytes() == picture
     with pytest.raises(ValueError, match='no run to compare'):
         compare([], tmp_path / 'nothing', keep=True)
     with pytest.raises(ValueError, match='--keep needs --out'):

@@ -8,7 +8,7 @@ from typing import List, Optional, Sequence, Tuple
 from ..utils.picture import network_styles, subplots
 from ..utils.table import write_table
 from .costs import draw_costs, read_times
-from .kept_runs import read_runs, write_runs
+from .kept_runs import BY_DISTANCE, read_runs, write_runs
 from .statistics import (format_difference, less_is_better,
                          paired_difference, verdict)
 from .work_dirs import BACKBONE, PERCENT, UNITS, Run
@@ -106,7 +106,7 @@ def compare(work_dirs: Sequence[str],
             runs[0].name: [run.last for run in runs]
             for runs in groups
         }
-        if any(re.search(r'/\d+-\d+$', name) for runs in metrics.values()
+        if any(BY_DISTANCE.fullmatch(name) for runs in metrics.values()
                for run in runs for name in run):
             from ..beacons.distance_plot import draw_by_distance
             draw_by_distance(metrics, Path(out) / 'distance.png')

@@ -1,9 +1,13 @@
 """Runs of which the tables of an earlier comparison are all that is left."""
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
 
 from ..utils.table import read_csv, write_csv
+
+#: Metrics of a range of distances, such as ``colour_acc/40-60``.
+BY_DISTANCE = re.compile(r'.+/\d+-\d+')
 
 
 @dataclass
@@ -37,8 +41,8 @@ class KeptRun:
 
     @property
     def metric_names(self):
-        """list[str]: Those of ``last``."""
-        return list(self.last)
+        """list[str]: Those of ``last``, but for those by distance."""
+        return [name for name in self.last if not BY_DISTANCE.fullmatch(name)]
 
     def count_complexity(self, shape=None):
         """tuple or None: What was counted, at the size of then."""
@@ -70,7 +74,9 @@ def write_runs(groups, folder, shape=None):
                 unit=run.unit, planned=run.planned,
                 minutes=round(run.minutes, 2), parameters=parameters,
                 flops=flops, height=height, width=width,
-                **{name: run.last[name] for name in run.metric_names}))
+                **{name: run.last[name] for name in run.metric_names},
+                **{name: value for name, value in run.last.items()
+                   if BY_DISTANCE.fullmatch(name)}))
             curves += [{
                 'config': run.name,
                 'seed': run.seed,
