@@ -33,13 +33,14 @@ def main():
     """Run the tool that the first argument names, with the others."""
     name, args = (sys.argv[1:2] or ['--help'])[0], sys.argv[2:]
     if name in ('-h', '--help'):
-        print('usage: sb-mm COMMAND [ARGUMENT…]\n\ncommands:')
+        lines = ['usage: sb-mm COMMAND [ARGUMENT…]\n\ncommands:']
         for command, tool in COMMANDS.items():
             text = ast.get_docstring(
                 ast.parse((TOOLS / f'{tool}.py').read_text('utf-8')))
             text = textwrap.shorten(text, 64, placeholder=' …')
-            print(f'  {command:13} {text}')
-        print('\nsb-mm COMMAND --help says more.')
+            lines.append(f'  {command:13} {text}')
+        lines.append('\nsb-mm COMMAND --help says more.\n')
+        print('\n'.join(lines), end='')  # at once, for ``sb-mm | head -5``
         return
     if name == '--version':
         print(run_path(str(Path(__file__).parent / 'version.py'))['__version__'])
