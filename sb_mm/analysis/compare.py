@@ -105,9 +105,10 @@ def compare(work_dirs: Sequence[str],
         metrics = {
             runs[0].name: [run.last for run in runs]
             for runs in groups
+            if any(BY_DISTANCE.fullmatch(name) for run in runs
+                   for name in run.last)
         }
-        if any(BY_DISTANCE.fullmatch(name) for runs in metrics.values()
-               for run in runs for name in run):
+        if metrics:
             from ..beacons.distance_plot import draw_by_distance
             draw_by_distance(metrics, Path(out) / 'distance.png')
     return rows

@@ -34,8 +34,6 @@ def draw_by_distance(networks, path):
     for axis, (metric, title) in zip(axes[0], titles.items()):
         for name, runs in networks.items():
             values = _by_distance(runs, metric)
-            if not values:
-                continue
             centres = sorted(values)
             axis.errorbar(
                 centres, [mean(values[x]) for x in centres],
