@@ -174,7 +174,7 @@ def to_sb(weights: dict,
 
     Args:
         weights (dict): Weights of the whole model, of its backbone alone, or
-            of a classifier with the names of torchvision.
+            of a classifier with the names of torchvision or transformers.
         config (str): Config file of the SB model.
         new (Collection[str]): Names that are not to be there. Defaults to ().
 
@@ -189,6 +189,10 @@ def to_sb(weights: dict,
     model = _build(config)
     head = {}
     if model.state_dict().keys().isdisjoint(weights):
+        weights = {  # the head of transformers in the name of torchvision
+            re.sub(r'^classifier\.1\.', 'fc.', k): v
+            for k, v in weights.items()
+        }
         head = {k: v for k, v in weights.items() if k.startswith('fc.')}
         weights = {k: v for k, v in weights.items() if k not in head}
         if head and hasattr(getattr(model, 'head', None), 'fc'):

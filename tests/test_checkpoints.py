@@ -109,6 +109,56 @@ def test_a_file_of_safetensors(plain_files, tmp_path, monkeypatch):
         read_checkpoint(path)
 
 
+def rename(weights, pairs):
+    """Replace parts of all names, one pair after the other."""
+    renamed = {}
+    for name, value in weights.items():
+        for ours, theirs in pairs:
+            name = re.sub(ours, theirs, name)
+        renamed[name] = value
+    return renamed
+
+
+TRANSFORMERS = [
+    (r'backbone\.(conv|bn)1', r'resnet.embedder.embedder.\1'),
+    *((rf'backbone\.layer{i + 1}\.', f'resnet.encoder.stages.{i}.layers.')
+      for i in range(4)),
+    *((rf'\.(conv|bn){i + 1}\.', rf'.layer.{i}.\1.') for i in range(3)),
+    (r'downsample\.0', 'shortcut.conv'),
+    (r'downsample\.1', 'shortcut.bn'),
+    (r'\.conv\.', '.convolution.'),
+    (r'\.bn\.', '.normalization.'),
+    (r'head\.fc', 'classifier.1'),
+]
+DETECTRON2 = [
+    *((rf'backbone\.layer{i - 1}\.', f'res{i}.') for i in range(2, 6)),
+    (r'backbone\.', 'stem.'),
+    (r'bn(\d)', r'conv\1.norm'),
+    (r'downsample\.0', 'shortcut'),
+    (r'downsample\.1', 'shortcut.norm'),
+]
+
+
+@pytest.mark.parametrize('pairs', [TRANSFORMERS, DETECTRON2])
+def test_the_names_of_other_libraries(plain_files, tmp_path, pairs):
+    weights = read_checkpoint(plain_files / 'mmpretrain.pth')['state_dict']
+    if pairs is DETECTRON2:
+        weights = {name: value for name, value in weights.items()
+                   if name.startswith('backbone.')}
+    theirs = rename(weights, pairs)
+    assert not theirs.keys() & weights.keys()
+    torch.save(dict(model=theirs, iteration=1), tmp_path / 'theirs.pth')
+    convert_checkpoint(tmp_path / 'theirs.pth', tmp_path / 'sb.pth', 'sb',
+                       config=CONFIGS['mmpretrain'])
+    convert_checkpoint(tmp_path / 'sb.pth', tmp_path / 'back.pth', 'plain')
+    back = read_checkpoint(tmp_path / 'back.pth')['state_dict']
+    if pairs is DETECTRON2:
+        back = {f'backbone.{name}': value for name, value in back.items()}
+    assert back.keys() == weights.keys()
+    assert all(torch.equal(value, weights[name])
+               for name, value in back.items())
+
+
 def test_what_sb_has_learnt_is_not_thrown_away():
     weights = build(CONFIGS['mmpretrain']).state_dict()
     with pytest.raises(ValueError, match=r'layer1.0.conv3.weight reads the'):

@@ -519,8 +519,9 @@ def test_weights_of_which_nothing_fits(deep_stem, tmp_path):
                 type='Pretrained', checkpoint=str(path), **kwargs))
 
     given = randomize(build()).state_dict()
-    torch.save({f'net.backbone.{name}': value
-                for name, value in given.items()}, path)
+    torch.save({'net.neck.weight': torch.zeros(1),
+                **{f'net.backbone.{name}': value
+                   for name, value in given.items()}}, path)
     with pytest.raises(RuntimeError, match='nothing of .*model.pth fits SBRes.*'
                        "they begin with .*init_cfg takes prefix='net.backbone.'"):
         build().init_weights()

@@ -1,4 +1,4 @@
-"""Reading the weights of a plain network, and of another toolbox's."""
+"""Reading the weights of a plain network."""
 from itertools import chain
 
 import torch
@@ -68,66 +68,3 @@ def check_shapes(net, blocks, state_dict, prefix):
                 f'{prefix}{name} of the checkpoint has the shape '
                 f'{tuple(given.shape)}, which fits neither this network '
                 f'({tuple(own.shape)}) nor its plain twin')
-
-
-def rename_to_this_toolbox(net, state_dict, prefix):
-    """Rename what the toolboxes name differently, in place.
-
-    A deep stem is three ``ConvModule`` in MMPreTrain, nine layers in the
-    others, and seven layers and ``bn1`` in timm. Before the convolution of a
-    shortcut with stride 1 the ResNetV1d of MMDetection and MMSegmentation has a
-    pooling of one position, which changes nothing, and that of MMPreTrain has
-    none.
-
-    Args:
-        net (SBResNetMixin): Network that the weights are for.
-        state_dict (dict): Weights about to be loaded.
-        prefix (str): Prefix of the names of the network.
-
-    Raises:
-        ValueError: If a shortcut pools and the network's does not, or the
-            other way round.
-    """
-    names = {}
-    if net.deep_stem:
-        flat = [f'stem.{i}' for i in (0, 1, 3, 4, 6, 7)]
-        packed = [
-            f'stem.{i}.{part}' for i in range(3) for part in ('conv', 'bn')
-        ]
-        if hasattr(net.stem[0], 'conv'):
-            flat, packed = packed, flat
-        timm = [*(f'conv1.{i}' for i in (0, 1, 3, 4, 6)), 'bn1']
-        names.update(zip(packed + timm, flat * 2))
-    for layer in net.res_layers:
-        block, shortcut = getattr(net, layer)[0], f'{layer}.0.downsample'
-        if block.downsample is None:
-            continue
-        own = _position_of_conv(block.downsample.state_dict(), '')
-        given = _position_of_conv(state_dict, f'{prefix}{shortcut}.')
-        if given in (own, None):
-            continue
-        if block.stride != 1:
-            have = ['no pooling', 'average pooling']
-            raise ValueError(
-                f'{prefix}{shortcut} of the checkpoint has {have[given]} '
-                f'(avg_down={bool(given)}), but that of this network has '
-                f'{have[own]} (avg_down={bool(own)})')
-        names.update({
-            f'{shortcut}.{given + i}': f'{shortcut}.{own + i}'
-            for i in range(2)
-        })
-    renamed = {}
-    for key in list(state_dict):
-        module, _, tensor = key.removeprefix(prefix).rpartition('.')
-        if key.startswith(prefix) and module in names:
-            renamed[f'{prefix}{names[module]}.{tensor}'] = state_dict.pop(key)
-    state_dict.update(renamed)
-
-
-def _position_of_conv(weights, prefix):
-    """Where the convolution of a shortcut is: 0, 1 after a pooling, or None if
-    there is none."""
-    for i in range(2):
-        weight = weights.get(f'{prefix}{i}.weight')
-        if weight is not None and weight.dim() == 4:
-            return i

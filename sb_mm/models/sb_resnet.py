@@ -7,9 +7,10 @@ from mmengine.runner.checkpoint import (get_external_models,
                                         get_torchvision_models)
 from torch import nn
 
-from .plain_weights import check_shapes, rename_to_this_toolbox
+from .plain_weights import check_shapes
 from .residual_block import SBBlockMixin
 from .spatial_bias import SpatialBias
+from .weight_names import rename_to_this_toolbox
 
 
 class SBResNetMixin:
@@ -147,11 +148,13 @@ class SBResNetMixin:
                 f'{option}{file}=FILE", or start from random weights with '
                 f'"--cfg-options {option}=None".') from error
         if self._unfit:  # MMEngine passes over it with a line of the log
-            found = re.match(r'(.+?\.)(?:conv1|stem|layer1)\.', self._unfit[0])
+            found = re.search(
+                r'^(.+?\.)(?:layer1\.0|res2\.0|embedder\.embedder)\.',
+                '\n'.join(self._unfit), re.MULTILINE)
             raise RuntimeError(
                 f'nothing of the pretrained weights {self.init_cfg["checkpoint"]}'
                 f' fits {type(self).__name__}: they begin with '
-                f'{", ".join(self._unfit)}' +
+                f'{", ".join(self._unfit[:3])}' +
                 (f'; init_cfg takes prefix={found[1]!r}' if found else ''))
         # not by the blocks: the stages of MMPreTrain do not ask them
         if self.sb_zero_init and self._unfit is None and not initialized:
@@ -164,7 +167,7 @@ class SBResNetMixin:
         check_shapes(self, self._blocks(), state_dict, prefix)
         known = any(prefix + name in state_dict
                     for name, _ in self.named_parameters())
-        self._unfit = [] if known else list(state_dict)[:3]
+        self._unfit = [] if known else list(state_dict)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 

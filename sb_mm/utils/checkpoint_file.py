@@ -56,7 +56,8 @@ def read_checkpoint(path: Union[str, Path],
 
     Besides weights the runner writes the history of its log, which is read
     with its arrays of NumPy. Other objects of mmengine are left out;
-    everything else is refused.
+    everything else is refused. Weights that are called ``model``, as those of
+    Detectron2 are, become the ``state_dict``.
 
     Args:
         path (str or Path): File to read.
@@ -89,6 +90,9 @@ def read_checkpoint(path: Union[str, Path],
     if not isinstance(checkpoint, dict):
         raise CheckpointError(f'{path} holds a {type(checkpoint).__name__}, not '
                          'the weights of a model')
+    if 'state_dict' not in checkpoint and isinstance(
+            checkpoint.get('model'), dict):  # of Detectron2, torchvision
+        checkpoint['state_dict'] = checkpoint.pop('model')
     return _without_stand_ins(checkpoint)
 
 
