@@ -139,17 +139,23 @@ DETECTRON2 = [
 ]
 
 
-@pytest.mark.parametrize('pairs', [TRANSFORMERS, DETECTRON2])
-def test_the_names_of_other_libraries(plain_files, tmp_path, pairs):
+@pytest.mark.parametrize('suffix, pairs', [
+    ('.pth', TRANSFORMERS), ('.pth', DETECTRON2), ('.pkl', DETECTRON2)])
+def test_the_names_of_other_libraries(plain_files, tmp_path, suffix, pairs):
     weights = read_checkpoint(plain_files / 'mmpretrain.pth')['state_dict']
     if pairs is DETECTRON2:
         weights = {name: value for name, value in weights.items()
                    if name.startswith('backbone.')}
     theirs = rename(weights, pairs)
     assert not theirs.keys() & weights.keys()
-    torch.save(dict(model=theirs, iteration=1), tmp_path / 'theirs.pth')
-    convert_checkpoint(tmp_path / 'theirs.pth', tmp_path / 'sb.pth', 'sb',
-                       config=CONFIGS['mmpretrain'])
+    path = tmp_path / f'theirs{suffix}'
+    if suffix == '.pkl':
+        arrays = {name: value.numpy() for name, value in theirs.items()}
+        path.write_bytes(pickle.dumps(dict(model=arrays, __author__='me'), 2))
+    else:
+        torch.save(dict(model=theirs, iteration=1), path)
+    convert_checkpoint(
+        path, tmp_path / 'sb.pth', 'sb', config=CONFIGS['mmpretrain'])
     convert_checkpoint(tmp_path / 'sb.pth', tmp_path / 'back.pth', 'plain')
     back = read_checkpoint(tmp_path / 'back.pth')['state_dict']
     if pairs is DETECTRON2:
@@ -352,13 +358,14 @@ def archive(kind, path):
         torch.jit.script(torch.nn.Identity()).save(path)
 
 
+@pytest.mark.parametrize('name', ['evil.pth', 'evil.pkl'])
 @pytest.mark.parametrize(
     'kind', ['tar', 'pickle', 'zip of a pickle', 'zip in a zip', 'script'])
-def test_other_archives_run_nothing(tmp_path, monkeypatch, kind):
+def test_other_archives_run_nothing(tmp_path, monkeypatch, kind, name):
     monkeypatch.chdir(tmp_path)
-    archive(kind, tmp_path / 'evil.pth')
-    with pytest.raises(CheckpointError, match='evil.pth'):
-        read_checkpoint(tmp_path / 'evil.pth')
+    archive(kind, tmp_path / name)
+    with pytest.raises(CheckpointError, match=name):
+        read_checkpoint(tmp_path / name)
     assert not (tmp_path / 'exploded').exists()
 
 

@@ -51,8 +51,9 @@ def scratch_file(dst: Path) -> Iterator[Path]:
 def read_checkpoint(path: Union[str, Path],
                     trust: bool = False,
                     map_location: str = 'cpu') -> dict:
-    """Read a checkpoint without running code that is in it: of PyTorch, or of
-    weights alone in the format of safetensors.
+    """Read a checkpoint without running code that is in it: of PyTorch,
+    weights alone in the format of safetensors, or the pickled arrays (``.pkl``)
+    of Detectron2.
 
     Besides weights the runner writes the history of its log, which is read
     with its arrays of NumPy. Other objects of mmengine are left out;
@@ -74,10 +75,13 @@ def read_checkpoint(path: Union[str, Path],
     if Path(path).suffix == '.safetensors':
         return _read_safetensors(path)
     try:
-        allowed, options = (nullcontext(), dict(weights_only=False)
-                            ) if trust else _restricted(path)
-        with allowed:
-            checkpoint = torch.load(path, map_location, **options)
+        if Path(path).suffix == '.pkl' and not zipfile.is_zipfile(path):
+            checkpoint = _read_pickle(path, trust)
+        else:
+            allowed, options = (nullcontext(), dict(weights_only=False)
+                                ) if trust else _restricted(path)
+            with allowed:
+                checkpoint = torch.load(path, map_location, **options)
     except Exception as error:  # of any kind, where bytes are damaged
         found = re.search(r'(?:GLOBAL|Trying to call) (\S+)', str(error))
         if found:
@@ -92,7 +96,10 @@ def read_checkpoint(path: Union[str, Path],
                          'the weights of a model')
     if 'state_dict' not in checkpoint and isinstance(
             checkpoint.get('model'), dict):  # of Detectron2, torchvision
-        checkpoint['state_dict'] = checkpoint.pop('model')
+        checkpoint['state_dict'] = {
+            k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v
+            for k, v in checkpoint.pop('model').items()
+        }
     return _without_stand_ins(checkpoint)
 
 
@@ -107,6 +114,12 @@ def _read_safetensors(path):
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise DamagedError(path, error) from error
+
+
+def _read_pickle(path, trust):
+    unpickler = pickle.Unpickler if trust else _Pickle.Unpickler
+    with open(path, 'rb') as file:
+        return unpickler(file, encoding='latin1').load()
 
 
 def read_safely(trust: bool = False) -> None:
@@ -170,7 +183,7 @@ def _restricted(path):
     what :func:`_own` allows beside tensors."""
     serialization = torch.serialization
     if not hasattr(serialization, 'get_unsafe_globals_in_checkpoint'):
-        return nullcontext(), dict(weights_only=False, pickle_module=_OldPickle)
+        return nullcontext(), dict(weights_only=False, pickle_module=_Pickle)
     names = {*_ARRAYS, _HISTORY, 'builtins.getattr'}
     if zipfile.is_zipfile(path):  # not the format before PyTorch 1.6
         names.update(serialization.get_unsafe_globals_in_checkpoint(path))
@@ -202,9 +215,10 @@ _NEWER = {'_codecs.encode': codecs.encode, 'builtins.set': set,
           'collections.Counter': Counter}
 
 
-class _OldPickle:
-    """Takes the place of the module ``pickle`` in PyTorch before 2.6, whose
-    own restricted reader cannot be told of the history of a log."""
+class _Pickle:
+    """Takes the place of the module ``pickle`` for arrays, and in PyTorch
+    before 2.6, whose own restricted reader cannot be told of the history of a
+    log."""
     __name__ = 'pickle'
 
     class Unpickler(pickle.Unpickler):
