@@ -226,8 +226,10 @@ class _Pickle:
         def find_class(self, module, name):
             # the name of Python 2, in the protocol that PyTorch writes
             name = f'{module.replace("__builtin__", "builtins")}.{name}'
-            allowed = torch._weights_only_unpickler._get_allowed_globals()
-            found = allowed.get(name) or _NEWER.get(name) or _own(name)
+            found = _NEWER.get(name) or _own(name)
+            if found is None:
+                unpickler = torch._weights_only_unpickler
+                found = unpickler._get_allowed_globals().get(name)
             if found is None:
                 raise pickle.UnpicklingError(f'GLOBAL {name}')
             return found
