@@ -180,6 +180,28 @@ def test_errors_of_building_name_the_part(run_tool, tiny, tmp_path, options,
     assert 'Traceback (most' in result.stdout
 
 
+@pytest.mark.parametrize('tool', [
+    ['train.py', DEMO], ['run_matrix.py', DEMO, '--seeds', 0]])
+@pytest.mark.parametrize('setting', [
+    'seed', 'a=[1,', "custom_hooks=[dict(type='EMAHook',momentum=0.1)]",
+    'a=dict(b=1)'])
+def test_settings_that_cannot_be_read(run_tool, tool, setting):
+    result = run_tool(*tool, '--work-dir', 'work', '--cfg-options', 'a=1',
+                      setting)
+    assert result.returncode == 2
+    assert (f'error: argument --cfg-options: {setting!r} cannot be read; '
+            'KEY=VALUE, a list as') in result.stdout.splitlines()[-1]
+
+
+def test_settings_in_two_flags(run_tool):
+    """Both count, where they are handed on too."""
+    result = run_tool(
+        'run_matrix.py', DEMO, '--seeds', 0, '--work-dir', 'work',
+        '--cfg-options', 'default_hooks.checkpoint.out_dir=x',
+        '--cfg-options', 'randomness.deterministic=True')
+    assert 'default_hooks.checkpoint.out_dir' in error_of(result)[0]
+
+
 def edit(path, change):
     content = json.loads(path.read_text())
     change(content)

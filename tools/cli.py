@@ -2,6 +2,7 @@
 import argparse
 import difflib
 import json
+import re
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -38,15 +39,13 @@ class ArgumentParser(argparse.ArgumentParser):
             help='read a checkpoint with more than weights in it, which can '
             'run code')
 
-    def add_cfg_options(self, example=''):
-        try:
-            from mmengine.config import DictAction
-        except ImportError as error:
-            sys.exit(_end(error))
+    def add_cfg_options(self, example='', as_text=False):
         self.add_argument(
             '--cfg-options',
             nargs='+',
-            action=DictAction,
+            action=_Settings,
+            as_text=as_text,
+            default=[] if as_text else None,
             metavar='KEY=VALUE',
             help='override settings of the config' +
             (f', e.g. {example}; lists as key="[a,b]", without spaces'
@@ -69,6 +68,41 @@ class ArgumentParser(argparse.ArgumentParser):
             if name.startswith('-') and near:
                 message += f'; did you mean {near[0]}?'
         super().error(message)
+
+
+class _Settings(argparse.Action):
+    """mmengine's ``DictAction``, imported when it is needed, for it takes
+    seconds, with a message for what it cannot read.
+
+    Args:
+        as_text (bool): Whether to leave the settings as they are given, to be
+            handed on.
+    """
+
+    def __init__(self, *args, as_text, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.as_text = as_text
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        try:
+            from mmengine.config import DictAction
+        except ImportError as error:
+            sys.exit(_end(error))
+        given = getattr(namespace, self.dest)
+        parsed = argparse.Namespace(read=None if self.as_text else given)
+        read = DictAction(self.option_strings, 'read')
+        for value in values:
+            try:
+                if re.search(r'[=[(,]dict\(', value):
+                    raise ValueError  # which it takes for text
+                read(parser, parsed, [value])
+            except (ValueError, AssertionError, RecursionError):
+                parser.error(
+                    f'argument {option_string}: {value!r} cannot be read; '
+                    'KEY=VALUE, a list as key="[a,b]" without spaces, a dict '
+                    'by its keys, key.a=1 key.b=2')
+        setattr(namespace, self.dest,
+                [*given, *values] if self.as_text else parsed.read)
 
 
 def call(function, args):

@@ -24,12 +24,7 @@ def parse_args():
         'work_dirs/context_gain/CONFIG)')
     parser.add_argument(
         '--jobs', type=int, default=1, help='runs at a time (default: 1)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='override settings of all runs')
+    parser.add_cfg_options(as_text=True)
     return parser.parse_args()
 
 

@@ -25,12 +25,7 @@ def parse_args():
         action='store_true',
         help='test the last weights of each run once, and keep the predictions '
         'in its work dir (default: the table has the last validation)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='override settings of every config')
+    parser.add_cfg_options(as_text=True)
     parser.add_argument(
         '--out',
         metavar='DIR',
