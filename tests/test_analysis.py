@@ -68,9 +68,9 @@ def test_matrix_trains_skips_and_resumes(run_tool, tiny, tmp_path):
     result = run_tool(*command)
     assert not result.returncode, result.stdout
     assert not (tmp_path / 'other').exists()
-    result = run_tool(*command, 'train_dataloader.dataset.data_root=nowhere',
-                      '--seeds', 0)
-    assert result.returncode and 'failed, see' in result.stdout
+    result = run_tool(*command, 'train_dataloader.batch_size=0', '--seeds', 0)
+    assert result.returncode == 1 and 'failed, see' in result.stdout
+    assert 'seed_0: error: ' in result.stdout
     # what is there has other settings
     for option in 'optim_wrapper.optimizer.lr=1.', 'load_from=plain.pth':
         result = run_tool('run_matrix.py', PLUGIN, '--work-dir', folder,
@@ -78,6 +78,24 @@ def test_matrix_trains_skips_and_resumes(run_tool, tiny, tmp_path):
         assert result.returncode == 2
         assert (f'{PLUGIN.stem}/seed_0 has a run with another '
                 f'{option.split("=")[0]}: give another' in result.stdout)
+
+
+@pytest.mark.parametrize('flags, setting, message', [
+    (['--seeds', -1], 'seed=0', 'error: jobs must be at least 1, gpus and '),
+    (['--jobs', 0], 'seed=0', 'error: jobs must be at least 1, gpus and '),
+    (['--test'], 'test_dataloader.dataset.data_root=nowhere',
+     'error: nowhere (test_dataloader.dataset.data_root) does not exist'),
+    ([], 'model.backbone.dept=50',
+     'error: model.backbone.dept: SBResNet has no such argument'),
+])
+def test_matrix_that_cannot_be_run(run_tool, tiny, tmp_path, flags, setting,
+                                   message):
+    """Nothing is trained."""
+    result = run_tool('run_matrix.py', DEMO, '--work-dir', 'matrix', *flags,
+                      '--cfg-options', *tiny, setting)
+    assert result.returncode == 2
+    assert f'\n{message}' in f'\n{result.stdout}'
+    assert not (tmp_path / 'matrix').exists()
 
 
 def test_compare_averages_nothing_that_differs(trained, tmp_path):

@@ -353,6 +353,9 @@ def test_interruption_leaves_a_checkpoint_to_go_on_from(tiny, tmp_path):
 
 @pytest.mark.parametrize('tool, args, parts', [
     ('train.py', ['gone.py'], ['the config gone.py does not exist']),
+    ('train.py', ['.'], ['the config . is a folder']),
+    ('test.py', [ROOT / 'README.md', CONFIG],
+     ['README.md is no config', 'goes before a checkpoint']),
     ('train.py', [COCO], [
         'data/coco/ (train_dataloader.dataset.data_root) does not exist',
         'cocodataset.org', 'ln -s /path/to/data data/coco',

@@ -52,7 +52,7 @@ def context_gain(config: str,
             has no backbone, it has no twin with SB, or the config has no
             validation.
     """
-    seconds = _seconds(budget)
+    seconds, seeds = _seconds(budget), list(dict.fromkeys(seeds))
     work_dir = Path(work_dir or Path('work_dirs/context_gain',
                                      Path(config).stem))
     there = work_dir / 'iterations'

@@ -11,6 +11,7 @@ from mmengine.config import Config, DictAction
 from rich.progress import track
 
 from ..apis.checks import listed, read_config
+from ..apis.config import check_run
 from ..main import TOOLS
 from .compare import compare
 from .kept_runs import read_runs
@@ -59,10 +60,15 @@ def run_matrix(configs: Sequence[str],
 
     Raises:
         FileNotFoundError: If a config does not exist.
+        InputError: If settings, data or weights cannot be used.
         ValueError: If two configs have the same name, a work dir has a run
-            with other settings, or a config writes its checkpoints outside of
-            it, or no scalars.
+            with other settings, a config writes its checkpoints outside of
+            it, or no scalars, or a number makes no sense.
     """
+    seeds = list(dict.fromkeys(seeds))
+    if jobs < 1 or gpus < 0 or min(seeds) < 0:
+        raise ValueError(f'jobs must be at least 1, gpus and seeds at least 0, '
+                         f'but got jobs={jobs}, gpus={gpus}, seeds={seeds}')
     missing = [config for config in configs if not Path(config).is_file()]
     if missing:
         raise FileNotFoundError(f'no such config: {", ".join(missing)}')
@@ -82,6 +88,10 @@ def run_matrix(configs: Sequence[str],
             if (Path(config).stem, seed, wanted[config].digests) not in there]
     for config, _, path in runs:
         _check_settings(path, wanted[config])
+    phases = ('train', 'val', 'test') if test else ('train', 'val')
+    for config in dict.fromkeys(config for config, _, path in runs
+                                if not _complete(path, test)):
+        check_run(wanted[config].cfg, *phases)
     threads = str(max(1, len(os.sched_getaffinity(0)) // jobs))
     done, failed = [], []
 
@@ -107,7 +117,7 @@ def run_matrix(configs: Sequence[str],
             path.mkdir(parents=True, exist_ok=True)
             call('train', [config], path, seed, '--resume')
         done = _finished(path)
-        if test and done and not (done.tested and done.has_predictions):
+        if done and not _complete(path, test):
             call('test', [config, done.weights], path, seed, '--out',
                  done.predictions)
             done = _finished(path)
@@ -119,6 +129,7 @@ def run_matrix(configs: Sequence[str],
             if finished:
                 done.append(path)
             else:
+                print(f'{path}: {_last_words(path / "output.txt")}')
                 failed.append({
                     'config': path.parent.name,
                     'seeds': path.name.removeprefix('seed_'),
@@ -163,6 +174,19 @@ def _check_settings(path, wanted):
         raise ValueError(f'{path} has a run with another '
                          f'{listed(different, 5)}: give another --work-dir, or '
                          'remove it')
+
+
+def _complete(path, test):
+    """Whether there is nothing left to run."""
+    run = _finished(path)
+    return run and (not test or (run.tested and run.has_predictions))
+
+
+def _last_words(output):
+    """The error that a run ended in, or its last line."""
+    lines = output.read_text(errors='replace').strip().splitlines() or ['']
+    return next((line for line in reversed(lines)
+                 if line.startswith('error: ')), lines[-1])
 
 
 def _finished(path):

@@ -7,6 +7,7 @@ from mmengine.registry import DATASETS
 
 from .type_names import dicts_in, name_types
 
+_CONFIGS = ('.py', '.json', '.yaml', '.yml')
 #: Where to get the data of a dataset class.
 _SOURCES = dict(
     CocoDataset='MS-COCO 2017: https://cocodataset.org/#download, unpacked to '
@@ -49,11 +50,15 @@ def read_config(path, cfg_options=None):
         Config: The config, its types by name.
 
     Raises:
-        InputError: If it does not exist.
+        InputError: If there is no such file, or it is no config.
     """
     if not Path(path).is_file():
-        raise InputError(f'the config {path} does not exist '
+        what = 'is a folder' if Path(path).is_dir() else 'does not exist'
+        raise InputError(f'the config {path} {what} '
                          f'(looked for {Path(path).absolute()})')
+    if Path(path).suffix not in _CONFIGS:
+        raise InputError(f'{path} is no config, whose name ends in '
+                         f'{", ".join(_CONFIGS)}; it goes before a checkpoint')
     cfg = Config.fromfile(path)
     cfg.merge_from_dict(cfg_options or {})
     for each in dicts_in(cfg._cfg_dict):

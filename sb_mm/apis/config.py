@@ -40,13 +40,28 @@ def prepare_train(args: Namespace) -> Config:
         cfg.auto_scale_lr.enable = True
     if args.resume:
         _use_resume(cfg, args.resume)
-    check_settings(cfg, 'train', 'val')
     if cfg.get('load_from'):
         check_checkpoint(cfg.load_from)
-    check_data(cfg, 'train', 'val')
-    check_severe(cfg, 'train', 'val')
-    check_weights(cfg.model)
+    check_run(cfg, 'train', 'val')
     return cfg
+
+
+def check_run(cfg: Config, *phases: str) -> None:
+    """Refuse settings, data and pretrained weights that a run cannot use,
+    before anything is built.
+
+    Args:
+        cfg (Config): Config of the run.
+        *phases (str): Among 'train', 'val' and 'test'.
+
+    Raises:
+        InputError: If there are such.
+    """
+    check_settings(cfg, *phases)
+    check_data(cfg, *phases)
+    check_severe(cfg, *phases)
+    if 'train' in phases:
+        check_weights(cfg.model)
 
 
 def prepare_test(args: Namespace) -> Config:
