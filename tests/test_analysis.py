@@ -81,8 +81,8 @@ def test_matrix_trains_skips_and_resumes(run_tool, tiny, tmp_path):
 
 
 @pytest.mark.parametrize('flags, setting, message', [
-    (['--seeds', -1], 'seed=0', 'error: jobs must be at least 1, gpus and '),
-    (['--jobs', 0], 'seed=0', 'error: jobs must be at least 1, gpus and '),
+    (['--seeds', -1], 'seed=0', 'error: --seeds must be at least 0, but is -1'),
+    (['--jobs', 0], 'seed=0', 'error: --jobs must be at least 1, but is 0'),
     (['--test'], 'test_dataloader.dataset.data_root=nowhere',
      'error: nowhere (test_dataloader.dataset.data_root) does not exist'),
     ([], 'model.backbone.dept=50',
@@ -497,7 +497,8 @@ def test_benchmark_gives_whole_models_the_same_weights(run_tool):
 
 
 def test_benchmark_refuses_what_does_not_go_together(run_tool):
-    for flags in (['--mode', 'train', '--fuse'], ['--graph']):
+    for flags in (['--mode', 'train', '--fuse'], ['--graph'],
+                  ['--batch-size', 0], ['--sizes', 64, 0]):
         result = run_tool('benchmark.py', PLAIN, *flags)
         assert result.returncode == 2
         assert 'error: --' in result.stdout

@@ -199,6 +199,8 @@ def test_more_mistakes(predict, tiny_cls, trained_cls):
     for args, message in (
         (('--classes', 'green'), 'there is no green; the model has orange'),
         (('--opacity', '2'), '--opacity must be 0 to 1'),
+        (('--score-thr', '30'), '--score-thr must be 0 to 1'),
+        (('--batch-size', '0'), '--batch-size must be at least 1'),
         (('--web', ), 'give pictures to predict on, or --web and none'),
         (('--against', DEMO, trained_cls / 'iter_4.pth'), 'fits neither')):
         result = predict(CLS_CONFIG, trained_cls, tiny_cls, 'out', *args)

@@ -14,7 +14,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.benchmark import Timer
 
 from ..allocator import allocator, reuse_memory
-from ..apis.checks import backbone_cfg, read_config
+from ..apis.checks import backbone_cfg, check_at_least, read_config
 from ..apis.errors import describe
 from ..engine import to_channels_last
 from .complexity import count_flops
@@ -73,8 +73,11 @@ def benchmark(configs: Sequence[str],
         or run says why in its ``status``.
 
     Raises:
+        InputError: If a number is too small.
         ValueError: If the settings do not go together.
     """
+    check_at_least(1, batch_size=batch_size, threads=threads, rounds=rounds,
+                   sizes=min(map(min, sizes)))
     if mode == 'train' and (fuse or graph):
         raise ValueError('--fuse and --graph go with --mode infer')
     if graph and device != 'cuda':

@@ -6,6 +6,7 @@ from typing import Dict, List, Optional, Sequence
 
 from rich.progress import track
 
+from ..apis.checks import check_at_least
 from ..utils.picture import network_styles, subplots
 from ..utils.table import read_csv, write_csv, write_table
 from .predictions import read_predictions
@@ -53,10 +54,12 @@ def breakdown(work_dirs: Sequence[str],
 
     Raises:
         FileNotFoundError: If a work dir has no predictions.
+        InputError: If ``samples`` is less than 1.
         ValueError: If there is no run at all, none of the baseline, no image
             fits a pattern, an image has several labels, a detector was tested
             by another metric than COCO's, or ``keep`` without ``out``.
     """
+    check_at_least(1, samples=samples)
     if keep and not out:
         raise ValueError('--keep needs --out, which has the runs to keep')
     runs = list(map(Run, map(Path, work_dirs)))

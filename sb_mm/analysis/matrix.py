@@ -10,7 +10,7 @@ from typing import List, Optional, Sequence, Union
 from mmengine.config import Config, DictAction
 from rich.progress import track
 
-from ..apis.checks import listed, read_config
+from ..apis.checks import check_at_least, listed, read_config
 from ..apis.config import check_run
 from ..main import TOOLS
 from .compare import compare
@@ -60,15 +60,15 @@ def run_matrix(configs: Sequence[str],
 
     Raises:
         FileNotFoundError: If a config does not exist.
-        InputError: If settings, data or weights cannot be used.
+        InputError: If settings, data or weights cannot be used, or a number
+            is too small.
         ValueError: If two configs have the same name, a work dir has a run
-            with other settings, a config writes its checkpoints outside of
-            it, or no scalars, or a number makes no sense.
+            with other settings, or a config writes its checkpoints outside of
+            it, or no scalars.
     """
     seeds = list(dict.fromkeys(seeds))
-    if jobs < 1 or gpus < 0 or min(seeds) < 0:
-        raise ValueError(f'jobs must be at least 1, gpus and seeds at least 0, '
-                         f'but got jobs={jobs}, gpus={gpus}, seeds={seeds}')
+    check_at_least(1, jobs=jobs)
+    check_at_least(0, gpus=gpus, seeds=min(seeds))
     missing = [config for config in configs if not Path(config).is_file()]
     if missing:
         raise FileNotFoundError(f'no such config: {", ".join(missing)}')

@@ -15,7 +15,8 @@ from rich.progress import track
 from ..allocator import collector_off
 from ..utils.contact_sheet import contact_sheet
 from .checks import InputError, check_data as check_paths
-from .checks import datasets_of, evaluators_of, read_config
+from .checks import (check_at_least, datasets_of, evaluators_of,
+                     read_config)
 from .coco_annotations import Coco
 from .errors import describe
 from .labelled_data import (Folders, Maps, Unknown, other_folders,
@@ -53,9 +54,10 @@ def check_data(config: str,
         was found to be right.
 
     Raises:
-        InputError: If a folder is missing, but for those of the test, or a
-            setting does not exist.
+        InputError: If a folder is missing, but for those of the test, a
+            setting does not exist, or ``jobs`` is less than 1.
     """
+    check_at_least(1, jobs=jobs)
     cfg = read_config(config, cfg_options)
     check_settings(cfg, 'train', 'val')
     check_paths(cfg, 'train', 'val')

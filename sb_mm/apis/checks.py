@@ -39,6 +39,22 @@ def listed(names, number=10):
     return ', '.join(names[:number]) + (', …' if names[number:] else '')
 
 
+def check_at_least(least, **numbers):
+    """Refuse a number that is too small.
+
+    Args:
+        least (int): The smallest that makes sense.
+        **numbers (int or None): Numbers by the names of their flags.
+
+    Raises:
+        InputError: If one of them is smaller.
+    """
+    for name, number in numbers.items():
+        if number is not None and number < least:
+            raise InputError(f'--{name.replace("_", "-")} must be at least '
+                             f'{least}, but is {number}')
+
+
 def read_config(path, cfg_options=None):
     """Read a config file.
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from ..models.bias_effects import backbone_of
 from ..models.pooling import pool_by_matrices
-from .checks import InputError
+from .checks import InputError, check_at_least
 from .model import (build_model, check_classifier, is_multi_label,
                     load_weights)
 
@@ -89,6 +89,7 @@ def export(config: str,
 
 
 def _check(format, out, size, dynamic):
+    check_at_least(1, size=min(size))
     suffix = SUFFIXES[format]
     if Path(out).suffix != suffix:
         raise InputError(f'--out must end in {suffix} for --format {format}, '

@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from ..utils.checkpoint_file import read_safely
 from ..visualization.bias_pictures import BiasPictures
-from .checks import InputError
+from .checks import InputError, check_at_least
 from .pictures import find_sources, is_video, read_ahead, read_frames
 from .predictors import build_predictor
 from .web import build_page, serve
@@ -87,8 +87,10 @@ def predict(config: str,
             ``out`` is not empty, or an argument does not fit the model.
     """
     out = Path(out)
-    if opacity is not None and not 0 <= opacity <= 1:
-        raise InputError(f'--opacity must be 0 to 1, but is {opacity}')
+    check_at_least(1, batch_size=batch_size, max_frames=max_frames)
+    for flag, value in ('--opacity', opacity), ('--score-thr', score_thr):
+        if value is not None and not 0 <= value <= 1:
+            raise InputError(f'{flag} must be 0 to 1, but is {value}')
     if bool(inputs) == web:
         raise InputError('give pictures to predict on, or --web and none')
     sources = find_sources(inputs)
