@@ -67,10 +67,9 @@ def rename_to_this_toolbox(net, state_dict, prefix):
 
 def _rename(state_dict, prefix, new_name):
     renamed = {}
-    for key in list(state_dict):
+    for key in [key for key in state_dict if key.startswith(prefix)]:
         module, _, tensor = key.removeprefix(prefix).rpartition('.')
-        name = new_name(module)
-        if key.startswith(prefix) and name != module:
+        if (name := new_name(module)) != module:
             renamed[f'{prefix}{name}.{tensor}'] = state_dict.pop(key)
     state_dict.update(renamed)
 
