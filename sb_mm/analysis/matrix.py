@@ -90,7 +90,7 @@ def run_matrix(configs: Sequence[str],
         _check_settings(path, wanted[config])
     phases = ('train', 'val', 'test') if test else ('train', 'val')
     for config in dict.fromkeys(config for config, _, path in runs
-                                if not _complete(path, test)):
+                                if not _complete(_finished(path), test)):
         check_run(wanted[config].cfg, *phases)
     threads = str(max(1, len(os.sched_getaffinity(0)) // jobs))
     done, failed = [], []
@@ -117,7 +117,7 @@ def run_matrix(configs: Sequence[str],
             path.mkdir(parents=True, exist_ok=True)
             call('train', [config], path, seed, '--resume')
         done = _finished(path)
-        if done and not _complete(path, test):
+        if done and not _complete(done, test):
             call('test', [config, done.weights], path, seed, '--out',
                  done.predictions)
             done = _finished(path)
@@ -176,9 +176,8 @@ def _check_settings(path, wanted):
                          'remove it')
 
 
-def _complete(path, test):
-    """Whether there is nothing left to run."""
-    run = _finished(path)
+def _complete(run, test):
+    """Whether there is nothing left to run of what :func:`_finished` found."""
     return run and (not test or (run.tested and run.has_predictions))
 
 
