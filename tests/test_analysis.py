@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -348,6 +349,46 @@ visualizer = dict(vis_backends=[dict(type='TensorboardVisBackend')])
 """)
     with pytest.raises(ValueError, match='board.py has no LocalVisBackend'):
         run_matrix([str(config)], [0], tmp_path / 'runs')
+
+
+def test_a_run_that_is_killed(tiny_cls, tmp_path, monkeypatch, capsys):
+    """It has no last words; those of the attempt before it are not its."""
+    monkeypatch.setenv('PYTHONPATH', str(tmp_path), prepend=os.pathsep)
+    (tmp_path / 'killer.py').write_text("""
+import os
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+
+@HOOKS.register_module()
+class KillerHook(Hook):
+
+    def after_train_iter(self, *args, **kwargs):
+        os.kill(os.getpid(), 9)
+""")
+    monkeypatch.syspath_prepend(tmp_path)
+    config = tmp_path / 'killed.py'
+    config.write_text(f"""
+_base_ = {str(CLS_CONFIG)!r}
+custom_imports = dict(imports=['sb_mm.beacons', 'killer'])
+custom_hooks = [dict(type='KillerHook')]
+""")
+    path = tmp_path / 'runs/killed/seed_0'
+    path.mkdir(parents=True)
+    (path / 'output.txt').write_text('error: of yesterday\n')
+    row, = run_matrix([str(config)], [0], tmp_path / 'runs',
+                      cfg_options=tiny_cls)
+    assert row['status'].startswith('failed, see')
+    printed = capsys.readouterr().out
+    assert f'{path}: ended by SIGKILL after: ' in printed
+    assert 'yesterday' not in printed
+
+
+def test_a_config_in_json_is_refused(trained_cls, tmp_path):
+    config, = trained_cls.glob('*.py')
+    Config.fromfile(config).dump(tmp_path / 'mine.json')
+    with pytest.raises(ValueError, match='mine.json: .* as .py or .yaml'):
+        run_matrix([str(tmp_path / 'mine.json')], [0], tmp_path / 'runs')
 
 
 def test_a_network_that_cannot_be_counted(trained_cls, tmp_path, capsys):

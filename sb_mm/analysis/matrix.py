@@ -1,5 +1,6 @@
 """Configs times seeds, one run after another."""
 import os
+import signal
 import subprocess
 import sys
 from argparse import ArgumentParser
@@ -62,9 +63,9 @@ def run_matrix(configs: Sequence[str],
         FileNotFoundError: If a config does not exist.
         InputError: If settings, data or weights cannot be used, or a number
             is too small.
-        ValueError: If two configs have the same name, a work dir has a run
-            with other settings, or a config writes its checkpoints outside of
-            it, or no scalars.
+        ValueError: If two configs have the same name, one is JSON, a work dir
+            has a run with other settings, or a config writes its checkpoints
+            outside of it, or no scalars.
     """
     seeds = list(dict.fromkeys(seeds))
     check_at_least(1, jobs=jobs)
@@ -72,6 +73,10 @@ def run_matrix(configs: Sequence[str],
     missing = [config for config in configs if not Path(config).is_file()]
     if missing:
         raise FileNotFoundError(f'no such config: {", ".join(missing)}')
+    if json := [each for each in configs if Path(each).suffix == '.json']:
+        raise ValueError(f'{json[0]}: the config in a work dir is not told '
+                         'from the predictions there as JSON, give it as .py '
+                         'or .yaml')
     if len({Path(config).stem for config in configs}) < len(configs):
         raise ValueError('two configs have the same name: their work dirs '
                          'would be the same')
@@ -106,30 +111,34 @@ def run_matrix(configs: Sequence[str],
             command = [TOOLS / f'dist_{tool}.sh', *given, gpus]
         command += ['--work-dir', path, *flags, '--cfg-options',
                     f'randomness.seed={seed}', *cfg_options]
-        with open(path / 'output.txt', 'a') as output:
-            subprocess.run(
+        with open(path / 'output.txt', 'a+', errors='replace') as output:
+            begin = output.tell()  # what earlier attempts said is before it
+            code = subprocess.run(
                 list(map(str, command)),
-                stdout=output, stderr=subprocess.STDOUT, env=env)
+                stdout=output, stderr=subprocess.STDOUT, env=env).returncode
+            output.seek(begin)
+            return _last_words(output.read(), code)
 
     def train(run):
         config, seed, path = run
+        reason = ''
         if not _finished(path):
             path.mkdir(parents=True, exist_ok=True)
-            call('train', [config], path, seed, '--resume')
+            reason = call('train', [config], path, seed, '--resume')
         done = _finished(path)
         if done and not _complete(done, test):
-            call('test', [config, done.weights], path, seed, '--out',
-                 done.predictions)
+            reason = call('test', [config, done.weights], path, seed, '--out',
+                          done.predictions)
             done = _finished(path)
-        return path, done and (done.tested or not test)
+        return path, reason, done and (done.tested or not test)
 
     with ThreadPoolExecutor(jobs) as pool:
-        for path, finished in track(
+        for path, reason, finished in track(
                 pool.map(train, runs), 'Training', total=len(runs)):
             if finished:
                 done.append(path)
             else:
-                print(f'{path}: {_last_words(path / "output.txt")}')
+                print(f'{path}: {reason}')
                 failed.append({
                     'config': path.parent.name,
                     'seeds': path.name.removeprefix('seed_'),
@@ -181,11 +190,14 @@ def _complete(run, test):
     return run and (not test or (run.tested and run.has_predictions))
 
 
-def _last_words(output):
-    """The error that a run ended in, or its last line."""
-    lines = output.read_text(errors='replace').strip().splitlines() or ['']
-    return next((line for line in reversed(lines)
-                 if line.startswith('error: ')), lines[-1])
+def _last_words(output, code):
+    """The error that a run ended in, or the signal, or its last line."""
+    lines = output.strip().splitlines() or ['it wrote nothing']
+    error = next((line for line in reversed(lines)
+                  if line.startswith('error: ')), None)
+    if error or code >= 0:
+        return error or lines[-1]
+    return f'ended by {signal.Signals(-code).name} after: {lines[-1]}'
 
 
 def _finished(path):
