@@ -1,5 +1,6 @@
 """Differences over seeds, and the tool that asks whether context helps."""
 import json
+from itertools import count
 
 import numpy as np
 import pytest
@@ -7,9 +8,9 @@ from conftest import CLS_CONFIG, ROOT
 from scipy import stats
 
 from sb_mm.analysis.costs import paired_values, pareto_front
-from sb_mm.analysis.statistics import (bootstrap, less_is_better,
-                                       paired_difference, seeds_needed,
-                                       verdict)
+from sb_mm.analysis.statistics import (bootstrap, format_difference,
+                                       less_is_better, paired_difference,
+                                       seeds_needed, verdict)
 from sb_mm.utils.picture import network_styles
 
 
@@ -27,7 +28,8 @@ def test_interval_is_that_of_the_paired_t_test():
 
 def test_verdict():
     assert verdict(1, .9) == 'ahead' and verdict(-1, .9) == 'behind'
-    assert verdict(1, 1.1) == 'level' and verdict(1, None) == ''
+    assert verdict(1, 1.1) == verdict(1, 1) == 'level'
+    assert verdict(1, None) == ''
     assert verdict(1, .9, less=True) == 'behind'
     assert less_is_better('val/loss') and less_is_better('MAE')
     assert less_is_better('PixelError') and less_is_better('loss_cls')
@@ -42,6 +44,11 @@ def test_verdict():
         'pascal_voc/mAP', 'bfn', 'Recall@1')))
 
 
+def test_difference_as_text():
+    assert format_difference(.2, 1.1, 1) == '+0.2 [-0.9, +1.3]'
+    assert format_difference(-.0412, None, 3) == '-0.041'
+
+
 def test_one_seed_has_no_interval():
     assert paired_difference({0: 2.}, {0: 1.}) == (1., None, 1)
     assert paired_difference({0: 2.}, {1: 1.}) == (1., None, 0)
@@ -54,6 +61,7 @@ def test_seeds_needed():
     assert stats.t.ppf(.975, needed - 1) * 2 / needed**.5 < 1
     assert stats.t.ppf(.975, needed - 2) * 2 / (needed - 1)**.5 >= 1
     assert seeds_needed(1e-9, half, 3) is None
+    assert seeds_needed(9, half, 3) == 4  # one more at the least
 
 
 def test_bootstrap():
@@ -62,6 +70,9 @@ def test_bootstrap():
     half = 1.96 * values.std() / 20
     assert low == pytest.approx(values.mean() - half, abs=.02)
     assert high == pytest.approx(values.mean() + half, abs=.02)
+    assert bootstrap(values, np.mean) == (low, high)  # the seed's
+    draws = count()
+    assert bootstrap([0], lambda _: next(draws), 1000) == (24, 974)
 
 
 @pytest.mark.long
