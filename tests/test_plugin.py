@@ -77,8 +77,13 @@ def test_changes_nothing_in_a_loaded_network_and_learns(cfg):
             assert param.grad.abs().sum() > 0, f'{name}.{key}'
 
 
-@pytest.mark.parametrize('norm_eval', [False, True])
-def test_norms_learn_unless_they_came_with_the_checkpoint(norm_eval):
+def test_a_layer_by_itself_starts_at_zero():
+    x = torch.rand(2, 8, 12, 9)
+    assert torch.equal(SpatialBiasPlugin(8)(x), x)
+
+
+@pytest.mark.parametrize('cfg', [{}, dict(norm_eval=True)])
+def test_norms_learn_unless_they_came_with_the_checkpoint(cfg):
     net = MODELS.build(
         dict(
             type='mmdet.ResNet',
@@ -86,12 +91,12 @@ def test_norms_learn_unless_they_came_with_the_checkpoint(norm_eval):
             base_channels=8,
             norm_eval=True,
             frozen_stages=1,
-            plugins=[plugin(stages=(True, ) * 4, norm_eval=norm_eval)]))
+            plugins=[plugin(stages=(True, ) * 4, **cfg)]))
     net.train()
     net(torch.randn(2, 3, 64, 64))
     assert not net.layer2[0].bn1.num_batches_tracked
     for name, layer in layers_of(net).items():
-        fixed = norm_eval or name.startswith('layer1')  # which is frozen
+        fixed = cfg or name.startswith('layer1')  # which is frozen
         assert layer.norm.num_batches_tracked == (0 if fixed else 1)
 
 

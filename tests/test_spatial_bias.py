@@ -86,13 +86,24 @@ def test_deterministic():
     assert all(map(torch.equal, *results))
 
 
-def test_one_value_falls_back_on_running_statistics():
+@pytest.mark.parametrize('shape, size', [
+    ((1, 1), None), ((1, 1), (2, 3)), ((3, 2), (1, 1))])
+def test_one_value_falls_back_on_running_statistics(shape, size):
+    """Where either norm, that of the input's size or that of the maps', has
+    one value."""
     layer = SpatialBias(8)
-    x = torch.randn(1, 8, 1, 1)
-    trained, expected = layer.train()(x), layer.eval()(x)
+    x = torch.randn(1, 8, *shape)
+    trained, expected = layer.train()(x, size), layer.eval()(x, size)
     assert torch.equal(trained, expected)
-    assert layer.train()(x) is not None and layer.norm.training
-    assert layer.norm.num_batches_tracked == 0
+    assert layer.train()(x, size) is not None and layer.norm.training
+    assert not layer.norm.running_mean.any()
+
+
+@pytest.mark.parametrize('mode', [True, False])
+def test_errors_of_pytorch_itself_are_left_to_it(mode):
+    with pytest.raises(RuntimeError, match='type') as caught:
+        SpatialBias(8).train(mode)(torch.rand(2, 8, 4, 4).double())
+    assert caught.type is RuntimeError and not caught.value.__cause__
 
 
 def test_usable_in_training_after_inference_mode():
