@@ -203,6 +203,14 @@ def test_one_line_says_how_many_blocks_were_extended(log):
     assert not log.messages
 
 
+def test_an_unknown_name_in_a_block_is_told():
+    net = SBResNet(**DETECTION)
+    weights = random_plain(**DETECTION).state_dict()
+    weights['layer1.0.gate'] = weights['layer1.0.conv1.weight']
+    with pytest.raises(RuntimeError, match='Unexpected.*"layer1.0.gate"'):
+        net.load_state_dict(weights)
+
+
 def test_warns_of_an_sb_branch_that_stays_dead(log):
     net = SBResNet(sb_pretrained=True, **DETECTION)
     net.load_state_dict(random_plain(**DETECTION).state_dict())

@@ -100,6 +100,26 @@ def test_norms_learn_unless_they_came_with_the_checkpoint(cfg):
         assert layer.norm.num_batches_tracked == (0 if fixed else 1)
 
 
+@pytest.mark.parametrize('sb', [False, True])
+def test_positions_in_mmpretrain_are_those_of_mmdetection(sb):
+    """MMPreTrain has no plugins of its own."""
+    cfg = dict(
+        depth=50, base_channels=8, stem_channels=8,
+        out_indices=range(4), sb_stages=(sb, ) * 4, plugins=[
+            plugin(position, (True, ) * 4, postfix=f'_{position}')
+            for position in POSITIONS])
+    ours, theirs = (
+        MODELS.build(dict(cfg, type=f'{scope}.SBResNet')).eval()
+        for scope in ('mmpretrain', 'mmdet'))
+    assert len(layers_of(ours)) == 3 * 16
+    for layer in layers_of(ours).values():
+        nn.init.normal_(layer.expansion.weight, 0, .1)
+    theirs.load_state_dict(randomize(ours).state_dict())
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        assert all(map(torch.equal, ours(x), theirs(x)))
+
+
 def test_several_in_a_block_need_postfixes():
     several = [plugin(postfix=1), plugin(postfix=2), plugin('after_conv1')]
     cfg = dict(type='mmdet.ResNet', depth=50, base_channels=8)
