@@ -211,10 +211,14 @@ def test_an_unknown_name_in_a_block_is_told():
         net.load_state_dict(weights)
 
 
-def test_warns_of_an_sb_branch_that_stays_dead(log):
-    net = SBResNet(sb_pretrained=True, **DETECTION)
-    net.load_state_dict(random_plain(**DETECTION).state_dict())
-    assert 'Set sb_pretrained=False' in log.text
+@pytest.mark.parametrize('frozen_stages, norm_eval', [
+    (1, False), (-1, True), (-1, False)])
+def test_warns_of_an_sb_branch_that_stays_dead(log, frozen_stages, norm_eval):
+    cfg = dict(DETECTION, frozen_stages=frozen_stages, norm_eval=norm_eval)
+    net = SBResNet(sb_pretrained=True, **cfg)
+    net.load_state_dict(random_plain(**cfg).state_dict())
+    dead = frozen_stages > 0 or norm_eval
+    assert ('Set sb_pretrained=False' in log.text) == dead
 
 
 def test_norm_cfg_without_grad_leaves_the_branch_trainable():
