@@ -17,6 +17,7 @@ from sb_mm.analysis import (compare, context_gain, run_matrix,
                             summarize_benchmarks)
 from sb_mm.analysis.complexity import (count_complexity, count_flops,
                                        image_shape)
+from sb_mm.analysis.kept_runs import read_runs
 from sb_mm.analysis.work_dirs import Run
 from sb_mm.apis import InputError
 from sb_mm.models import SpatialBias
@@ -159,6 +160,8 @@ def test_compare_averages_nothing_that_differs(trained, tmp_path):
                   '+0.125 [-1.463, +1.713] level', '')]
     for key in ('parameters (M)', 'multiply-adds (G, 64×64)', 'minutes'):
         assert kept[0][key] == rows[0][key]
+    minutes = [run.minutes for run in read_runs(tmp_path / 'out')]
+    assert minutes == [Run(trained).minutes] * len(minutes)  # to the last digit
     other = copy('g', 0, .7, 'other', old='batch_size=2', new='batch_size=3')
     *others, row = compare([other], tmp_path / 'out', 'plain', keep=True)
     assert row['differs in'] == 'settings that were not kept'

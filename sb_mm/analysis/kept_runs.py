@@ -72,7 +72,7 @@ def write_runs(groups, folder, shape=None):
                 config=run.name, seed=run.seed, backbone=run.digests[0],
                 settings=run.digests[1], tested=int(run.tested),
                 unit=run.unit, planned=run.planned,
-                minutes=round(run.minutes, 2), parameters=parameters,
+                minutes=run.minutes, parameters=parameters,
                 flops=flops, height=height, width=width,
                 **{name: run.last[name] for name in run.metric_names},
                 **{name: value for name, value in run.last.items()
