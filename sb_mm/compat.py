@@ -91,7 +91,8 @@ def inherit_by_scope():
     ``onedl-mmsegmentation``.
 
     MMEngine knows the packages of OpenMMLab alone, wants a folder in the path
-    and gives what it inherits the scope of the package, which ours are not. It
+    and gives what it inherits the scope of the package, which ours are not. Of
+    a toolbox it reads every metafile before it takes the file of that name. It
     looks for a distribution of the name ``mmsegmentation``; where there is
     none, send it to the package instead.
     """
@@ -103,6 +104,10 @@ def inherit_by_scope():
         package, _, name = cfg_path.partition('::')
         if package == 'sb_mm':
             return str(CONFIGS / name), None
+        folder = _find(package) if package in TOOLBOXES else None
+        path = folder and folder / '.mim' / 'configs' / name
+        if path and path.is_file():
+            return str(path), package
         return get_cfg_path(cfg_path, filename)
 
     Config._get_cfg_path = staticmethod(get_ours_too)

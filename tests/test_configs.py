@@ -1,3 +1,5 @@
+from functools import wraps
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,9 @@ from mmengine.model import BaseModule
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import (DATASETS, METRICS, MODELS,
                                PARAM_SCHEDULERS, init_default_scope)
+from yapf.yapflib import yapf_api
 
+from sb_mm.apis.config import format_once
 from sb_mm.apis.signatures import check_settings
 
 CONFIGS = sorted(
@@ -108,6 +112,39 @@ def test_differs_from_the_toolbox_in_the_backbone_alone(
     assert backbone.pop('sb_stages') == [True, True, True, False]
     assert theirs['model']['backbone'].pop('type') == plain_type
     assert ours == theirs
+
+
+def test_configs_of_a_toolbox_are_found_by_their_names(monkeypatch):
+    """And no metafile of it is read for that, but for what is not there."""
+    read = []
+    monkeypatch.setattr('mmengine.config.utils.load',
+                        lambda path: read.append(path) or {'Import': []})
+    name = 'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
+    path, scope = Config._get_cfg_path(f'mmdet::{name}', 'ours.py')
+    assert scope == 'mmdet' and path.endswith(f'/mmdet/.mim/configs/{name}')
+    assert not read
+    with pytest.raises(FileNotFoundError, match='mmdet/.mim/configs/no/no.py'):
+        Config._get_cfg_path('mmdet::no/no.py', 'ours.py')
+    assert read
+
+
+def test_a_config_is_formatted_once(monkeypatch):
+    formatted, format_code = [], yapf_api.FormatCode
+
+    @wraps(format_code)
+    def counting(text, **style):
+        formatted.append(text)
+        return format_code(text, **style)
+
+    cfg = Config.fromfile(ROOT / 'configs/sb_r38_cifar100.py')
+    want = cfg.pretty_text
+    monkeypatch.setattr(yapf_api, 'FormatCode', counting)
+    for _ in range(2):
+        format_once()
+    assert [cfg.pretty_text, cfg.pretty_text] == [want, want]
+    assert len(formatted) == 1
+    cfg.model.backbone.depth = 65
+    assert cfg.pretty_text == want.replace('depth=38', 'depth=65') != want
 
 
 def test_imagenet_recipe_of_the_paper():

@@ -120,8 +120,9 @@ def test_zero_init_begins_as_the_plain_network(plain_cls, sb_cls, cfg,
         **cfg)
     for _ in range(2):
         loaded.init_weights()
+        weights = loaded.state_dict()
         for name, value in net.state_dict().items():
-            assert torch.equal(loaded.state_dict()[name], value), name
+            assert torch.equal(weights[name], value), name
 
 
 def test_full_resnet50_through_load_checkpoint(tmp_path):

@@ -7,6 +7,7 @@ from copy import deepcopy
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
+from yapf.yapflib import yapf_api
 
 from .check_data import check_severe
 from .checks import (InputError, check_checkpoint, check_data, check_weights,
@@ -107,6 +108,21 @@ def _load(args):
         Path('work_dirs') / Path(args.config).stem)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return cfg
+
+
+def format_once() -> None:
+    """Have MMEngine format a config once. It wants the text for the log, for
+    three files and with each checkpoint, and yapf takes up to a second."""
+    format_code, known = yapf_api.FormatCode, {}
+
+    def format_unless_known(text, **style):
+        key = text, repr(style)
+        if key not in known:
+            known[key] = format_code(text, **style)
+        return known[key]
+
+    if format_code.__module__ == yapf_api.__name__:
+        yapf_api.FormatCode = format_unless_known
 
 
 def _use_resume(cfg, checkpoint):

@@ -13,7 +13,8 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 from ..allocator import collector_off, reuse_memory
 from ..utils.checkpoint_file import read_safely
-from .config import newest_sound_checkpoint, prepare_test, prepare_train
+from .config import (format_once, newest_sound_checkpoint, prepare_test,
+                     prepare_train)
 from .data_checks import CheckDataHook, name_unreadable_files
 from .errors import describe, write_traceback
 from .loaded_weights import LoadedWeightsHook, NewHeadsHook
@@ -122,6 +123,7 @@ def _leave_process_group():
 def _prepare(prepare, flags):
     reuse_memory()
     read_safely(flags['trust'])
+    format_once()
     cfg = prepare(Namespace(**flags))
     name_unreadable_files(cfg.get('default_scope'))
     return cfg
