@@ -113,7 +113,8 @@ def _load(args):
 def format_once() -> None:
     """Have MMEngine format a config once. It wants the text for the log, for
     three files and with each checkpoint, and yapf takes up to a second."""
-    format_code, known = yapf_api.FormatCode, {}
+    format_code = yapf_api.FormatCode
+    known: dict = {}
 
     def format_unless_known(text, **style):
         key = text, repr(style)
