@@ -7,6 +7,7 @@ from copy import deepcopy
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
+from mmengine.config import config as config_of_mmengine
 from yapf.yapflib import yapf_api
 
 from .check_data import check_severe
@@ -123,7 +124,9 @@ def format_once() -> None:
         return known[key]
 
     if format_code.__module__ == yapf_api.__name__:
+        # which OpenMMLab's own MMEngine has taken already
         yapf_api.FormatCode = format_unless_known
+        config_of_mmengine.FormatCode = format_unless_known
 
 
 def _use_resume(cfg, checkpoint):
