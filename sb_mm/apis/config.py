@@ -124,8 +124,8 @@ def format_once() -> None:
         return known[key]
 
     if format_code.__module__ == yapf_api.__name__:
-        # which OpenMMLab's own MMEngine has taken already
         yapf_api.FormatCode = format_unless_known
+        # OpenMMLab's own MMEngine has it since its import
         config_of_mmengine.FormatCode = format_unless_known
 
 
