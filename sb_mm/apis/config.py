@@ -8,7 +8,6 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 from mmengine.config import config as config_of_mmengine
-from yapf.yapflib import yapf_api
 
 from .check_data import check_severe
 from .checks import (InputError, check_checkpoint, check_data, check_weights,
@@ -113,7 +112,9 @@ def _load(args):
 
 def format_once() -> None:
     """Have MMEngine format a config once. It wants the text for the log, for
-    three files and with each checkpoint, and yapf takes up to a second."""
+    two files, for its message hub and for each checkpoint, and yapf takes up
+    to a second."""
+    from yapf.yapflib import yapf_api  # of no use to other tools
     format_code = yapf_api.FormatCode
     known: dict = {}
 
