@@ -1,4 +1,6 @@
 """Weights out of ONNX files, against the networks that were exported."""
+import sys
+
 import onnx
 import pytest
 import torch
@@ -92,37 +94,63 @@ def test_other_networks(tmp_path, name, reason):
         read_onnx_resnet(path)
 
 
-class PreActivation(torch.nn.Module):
+class Residual(torch.nn.Module):
 
-    def __init__(self):
+    def __init__(self, *block, shortcut=()):
         super().__init__()
-        self.block = torch.nn.Sequential(
-            *(layer for _ in range(2) for layer in (
-                torch.nn.BatchNorm2d(4), torch.nn.ReLU(),
-                torch.nn.Conv2d(4, 4, 3, padding=1))))
+        self.block = torch.nn.Sequential(*block)
+        self.shortcut = torch.nn.Sequential(*shortcut)
 
     def forward(self, x):
-        return x + self.block(x)
+        return self.shortcut(x) + self.block(x)
+
+
+def conv():
+    return torch.nn.Conv2d(4, 4, 3, padding=1)
 
 
 @pytest.mark.parametrize('kind, reason', [
     ('with SB', 'it has a Concat'),
     ('of three stages', r'its stages have \[2, 2, 2\] blocks'),
     ('pre-activation', 'is before its convolution'),
+    ('of one convolution', 'adds 1 convolutions to 0'),
+    ('of four convolutions', 'adds 4 convolutions to 0'),
+    ('of two paths', 'adds 2 convolutions to 2'),
+    ('with no ReLU at the end', 'it has a Add'),
+    ('with another activation', 'it has a LeakyRelu'),
 ])
 def test_blocks_of_another_kind(tmp_path, kind, reason):
     small = dict(depth=18, base_channels=4, stem_channels=4)
-    net = dict({
+    blocks = {
+        'pre-activation': lambda: [
+            Residual(*(layer for _ in range(2) for layer in (
+                torch.nn.BatchNorm2d(4), torch.nn.ReLU(), conv())))],
+        'of one convolution': lambda: [Residual(conv())],
+        'of four convolutions': lambda: [
+            Residual(conv(), conv(), conv(), conv())],
+        'of two paths': lambda: [
+            Residual(conv(), conv(), shortcut=(conv(), conv()))],
+        'with no ReLU at the end': lambda: [
+            Residual(conv(), conv()), Residual(conv(), conv())],
+        'with another activation': lambda: [
+            Residual(conv(), torch.nn.LeakyReLU(), conv())],
+    }
+    net = {
         'with SB': lambda: SBResNet(**small),
         'of three stages': lambda: SBResNet(
             num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1),
             out_indices=(2, ), sb_stages=(False, ) * 3, **small),
-        'pre-activation': lambda: torch.nn.Sequential(
-            torch.nn.Conv2d(3, 4, 3), torch.nn.MaxPool2d(2), PreActivation())
-    })[kind]()
+    }.get(kind, lambda: torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), torch.nn.MaxPool2d(2), *blocks[kind]()))()
     path = exported(net, tmp_path / 'net.onnx')
     with pytest.raises(ValueError, match=f'no plain ResNet: .*{reason}'):
         read_onnx_resnet(path)
+
+
+def test_without_onnx(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'onnx', None)
+    with pytest.raises(ValueError, match='needs onnx: pip install onnx'):
+        read_onnx_resnet(tmp_path / 'net.onnx')
 
 
 @pytest.mark.parametrize('content', [b'', b'no ONNX at all'])

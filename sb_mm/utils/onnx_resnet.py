@@ -144,9 +144,8 @@ class _Graph:
         node = self.makers.get(name)
         if node is not None and node.op_type == 'Relu':
             below = self.makers.get(node.input[0])
-            node = below if below is not None and self.is_sum(below) else node
-        return (node is None or node.op_type == 'MaxPool'
-                or self.is_sum(node))
+            return below is not None and self.is_sum(below)
+        return node is None or node.op_type == 'MaxPool'
 
 
 class _Layer:
