@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT, Bomb, randomize
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.logging import HistoryBuffer
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import CheckpointLoader
@@ -56,12 +56,12 @@ def plain_files(tmp_path_factory):
 @pytest.mark.parametrize('scope', CONFIGS)
 def test_there_and_back(run_tool, plain_files, tmp_path, scope):
     src, config = plain_files / f'{scope}.pth', CONFIGS[scope]
-    result = run_tool('convert_checkpoint.py', src, 'new/sb.pth', '--to', 'sb',
+    result = run_tool('convert_checkpoint.py', src, 'new/folder/sb.pth', '--to', 'sb',
                       '--config', config)
     assert not result.returncode, result.stdout
     assert '13 blocks extended by SB' in result.stdout
     assert 'left out: optimizer' in result.stdout
-    old, new = read_checkpoint(src), read_checkpoint(tmp_path / 'new/sb.pth')
+    old, new = read_checkpoint(src), read_checkpoint(tmp_path / 'new/folder/sb.pth')
     assert new['meta'].pop('sb_mm_version')
     assert new['meta'] == old['meta'] and 'optimizer' not in new
 
@@ -74,7 +74,7 @@ def test_there_and_back(run_tool, plain_files, tmp_path, scope):
             torch.testing.assert_close(
                 out, want, rtol=0, atol=1e-5 * want.abs().max().item())
 
-    result = run_tool('convert_checkpoint.py', 'new/sb.pth', 'plain.pth',
+    result = run_tool('convert_checkpoint.py', 'new/folder/sb.pth', 'plain.pth',
                       '--to', 'plain')
     assert 'SB taken out of 13 blocks' in result.stdout
     back = read_checkpoint(tmp_path / 'plain.pth')['state_dict']
@@ -293,7 +293,8 @@ def test_reads_what_a_runner_writes(tmp_path):
         meta=dict(epoch=1, dataset_meta=dict(classes=('a', ))),
         state_dict=dict(weight=torch.ones(1)),
         message_hub=dict(
-            log_scalars=dict(loss=HistoryBuffer([1., 2.], [1, 1]))),
+            log_scalars=dict(loss=HistoryBuffer([1., 2.], [1, 1])),
+            runtime_info=dict(values=[ConfigDict(left='out'), 2])),
         param_schedulers=[
             MultiStepLR(optimizer, [1]).state_dict(),
             OneCycleLR(optimizer, 1., total_steps=9).state_dict()
@@ -304,21 +305,24 @@ def test_reads_what_a_runner_writes(tmp_path):
     read = read_checkpoint(tmp_path / 'a.pth')
     assert read['meta'] == checkpoint['meta']
     assert torch.equal(read['state_dict']['weight'], torch.ones(1))
+    assert read['message_hub']['runtime_info'] == dict(values=[2])
 
 
 @pytest.mark.parametrize('call', [(eval, 'open("exploded", "w")'),
                                   (getattr, torch.Tensor, 'numpy'),
                                   (getattr, HistoryBuffer, '__init__')],
                          ids=lambda call: str(call[-1]))
-def test_reads_no_code(tmp_path, call):
+def test_reads_no_code(tmp_path, monkeypatch, call):
+    monkeypatch.chdir(tmp_path)
     torch.save(dict(meta=Bomb(*call)), tmp_path / 'evil.pth')
     with pytest.raises(CheckpointError, match='more than weights in it'):
         read_checkpoint(tmp_path / 'evil.pth')
     assert not (tmp_path / 'exploded').exists()
 
 
-def test_reads_the_old_format(tmp_path):
+def test_reads_the_old_format(tmp_path, monkeypatch):
     """That of PyTorch before 1.6, with the history of a log."""
+    monkeypatch.chdir(tmp_path)
     history = HistoryBuffer([1., 2.], [1, 1])
     torch.save(
         dict(state_dict=dict(weight=torch.ones(2)), log=history),
@@ -333,6 +337,7 @@ def test_reads_the_old_format(tmp_path):
         _use_new_zipfile_serialization=False)
     with pytest.raises(CheckpointError, match='more than weights in it'):
         read_checkpoint(tmp_path / 'evil.pth')
+    assert not (tmp_path / 'exploded').exists()
 
 
 def archive(kind, path):
