@@ -10,6 +10,7 @@ from pathlib import Path
 import mmseg
 import pytest
 from conftest import CLS_CONFIG, DEMO, ROOT
+from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
@@ -100,8 +101,11 @@ def test_matrix_that_cannot_be_run(run_tool, tiny, tmp_path, flags, setting,
     assert not (tmp_path / 'matrix').exists()
 
 
-def test_compare_averages_nothing_that_differs(trained, tmp_path):
+def test_compare_averages_nothing_that_differs(trained, tmp_path, monkeypatch):
     """Copies of a real run, with metrics that can be checked."""
+    figures, savefig = {}, Figure.savefig
+    monkeypatch.setattr(Figure, 'savefig', lambda self, path: (
+        figures.update({Path(path).name: self}), savefig(self, path)))
 
     def copy(name, seed, value, config='plain', old='', new=''):
         path = tmp_path / name
@@ -139,6 +143,17 @@ def test_compare_averages_nothing_that_differs(trained, tmp_path):
     assert sum(bool(row['training loss']) for row in curves) == (
         4 * len(Run(trained).losses))
     assert (tmp_path / 'out/cost_box_AP.png').stat().st_size > 10_000
+    loss, box = figures['curves.png'].axes
+    assert [axis.get_title() for axis in (loss, box)] == [
+        'training loss', 'box AP']
+    assert len(loss.lines) == len(rows)
+    for line in loss.lines:
+        assert dict(line.get_xydata()) == pytest.approx(Run(trained).losses)
+    # of one evaluation, the mean, the least and the most of the seeds
+    assert [(each.get_label(), *(line.get_ydata()[0] for line in (
+        each.lines[0], *each.lines[1]))) for each in box.containers] == [
+            ('plain', .5, .25, .75), ('plain (d)', .1, .1, .1),
+            ('plain', .9, .9, .9), ('sb', .5, .5, .5)]
     assert [(row['config'], row['seeds'], row['box AP'], row['Δ box AP'])
             for row in rows] == [('plain', '0, 1', '0.500 ± 0.354', ''),
                                  ('plain (d)', '1', '0.100', '-0.650'),
