@@ -35,12 +35,14 @@ def tested(run_tool, tmp_path):
     return tested
 
 
-def change_dataset(path, **settings):
-    """Change the test set that the config of a work dir has."""
+def change_config(path, code):
+    """Add to the config that a work dir has."""
     config, = path.glob('*.py')
-    config.write_text(config.read_text() + f"""
-test_dataloader['dataset'].update({settings!r})
-""")
+    config.write_text(f'{config.read_text()}\n{code}\n')
+
+
+def change_dataset(path, **settings):
+    change_config(path, f"test_dataloader['dataset'].update({settings!r})")
 
 
 def values(rows):
@@ -111,14 +113,25 @@ def test_objects(tested, tiny, trained, beacons, tmp_path):
     assert any(f'images with {min(number.values())} to ' in name
                for name in got)
 
+    # images without objects have nothing to measure
+    content = json.loads(
+        (beacons / 'annotations/instances_validation.json').read_text())
+    content['annotations'] = [each for each in content['annotations']
+                              if each['image_id'] == one]
+    (tmp_path / 'truth.json').write_text(json.dumps(content))
+    change_config(path, "test_evaluator[0]['ann_file'] = "
+                        f"{str(tmp_path / 'truth.json')!r}")
+    got = values(breakdown([path], images=['*1.jpg']))
+    assert [name for name in got if 'images with' in name] == [
+        f'images with {number[one]} to {number[one]} objects']
+    # what is found in the others is wrong
+    assert 0 < got['all'] < got['images *1.jpg']
+
 
 def test_other_evaluations(trained, tmp_path):
     path = shutil.copytree(trained, tmp_path / 'plain')
     assert Run(path).predictions.name == 'predictions.json'
-    config, = path.glob('*.py')
-    config.write_text(config.read_text() + """
-test_evaluator = dict(type='VOCMetric')
-""")
+    change_config(path, "test_evaluator = dict(type='VOCMetric')")
     run = Run(path)
     assert run.predictions.name == 'predictions.pkl'
     with pytest.raises(ValueError, match='was tested by VOCMetric; .*CocoM'):
@@ -146,7 +159,9 @@ def test_labels(tested, tiny_seg, trained_seg):
         float(re.search(r'^mIoU: (.*)', printed, re.M)[1]), abs=.06)
     for name, iou in re.findall(r'^\| +(\w+) +\| +([\d.]+|nan) \|', printed,
                                 re.M):
-        assert got[name] == pytest.approx(float(iou), abs=.06, nan_ok=True)
+        assert (name in got) == (iou != 'nan')
+        assert got.get(name, 0) == pytest.approx(
+            0 if iou == 'nan' else float(iou), abs=.06)
     metrics = {row['group']: row['metric'] for row in rows}
     regions = {group for group in got if group.endswith(' regions')}
     assert {metrics[group] for group in regions} == {'pixels right'}
@@ -223,6 +238,13 @@ def test_classes(tested, tiny_cls, trained_cls, tmp_path):
     # of four draws of four images none has image 2 with (3/4)^4
     assert rows[3]['Δ over images (%)'] == '[+0.0, +75.0] (seed 0)'
     assert (tmp_path / 'out/breakdown.png').stat().st_size > 10_000
+    # another network without the groups that the kept ones have
+    breakdown(runs[:2], tmp_path / 'more', images=['b/*'])
+    more = breakdown(runs[2:], tmp_path / 'more', keep=True)
+    assert values(more[-3:]) == values(rows[-3:])
+    assert [row['Δ (%)'] for row in more[-3:]] == [
+        row['Δ (%)'] for row in rows[-3:]]
+    assert (tmp_path / 'more/breakdown.png').stat().st_size > 10_000
     # all but one run may be gone
     again = breakdown(runs[3:], tmp_path / 'out', 'plain', keep=True)
     assert again == rows
@@ -233,6 +255,11 @@ def test_classes(tested, tiny_cls, trained_cls, tmp_path):
         breakdown([], keep=True)
     with pytest.raises(ValueError, match='no run of the baseline gone'):
         breakdown(runs, baseline='gone')
+    lines = (runs[2] / 'predictions.csv').read_text().splitlines(True)
+    (runs[2] / 'predictions.csv').write_text(''.join(lines[:-1]))
+    with pytest.raises(ValueError, match='sb and plain were tested on other '
+                       'images with seed 0'):
+        breakdown(runs)
     # of a dataset that has them, whatever the folders
     change_dataset(runs[0], type='BeaconsDataset')
     assert list(values(breakdown(runs[:1]))) == ['all', *BEACON_COLOURS]

@@ -1,5 +1,6 @@
 """Differences over seeds, and the tool that asks whether context helps."""
 import json
+import math
 from itertools import count
 
 import numpy as np
@@ -29,7 +30,7 @@ def test_interval_is_that_of_the_paired_t_test():
 def test_verdict():
     assert verdict(1, .9) == 'ahead' and verdict(-1, .9) == 'behind'
     assert verdict(1, 1.1) == verdict(1, 1) == 'level'
-    assert verdict(1, None) == ''
+    assert verdict(1, None) == verdict(math.nan, math.nan) == ''
     assert verdict(1, .9, less=True) == 'behind'
     assert less_is_better('val/loss') and less_is_better('MAE')
     assert less_is_better('PixelError') and less_is_better('loss_cls')
@@ -73,6 +74,9 @@ def test_bootstrap():
     assert bootstrap(values, np.mean) == (low, high)  # the seed's
     draws = count()
     assert bootstrap([0], lambda _: next(draws), 1000) == (24, 974)
+    # every other draw has nothing to measure
+    draws = (value for i in range(1000) for value in (math.nan, i))
+    assert bootstrap([0], lambda _: next(draws), 2000) == (24, 974)
 
 
 @pytest.mark.long

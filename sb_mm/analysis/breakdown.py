@@ -1,5 +1,6 @@
 """Where the gain or loss of a network lies: metrics of groups of the test
 images, from the predictions that ``run_matrix --test`` keeps."""
+from math import isnan
 from pathlib import Path
 from statistics import mean
 from typing import Dict, List, Optional, Sequence
@@ -27,7 +28,9 @@ def breakdown(work_dirs: Sequence[str],
     (thirds of the images), in mask AP, or box AP where there are no masks. A
     segmentor by class, in IoU, and by the size of the connected regions of the
     ground truth (under 32², under 96² and more pixels), in the share of their
-    pixels that is right. A classifier by class, in the share that is right.
+    pixels that is right. A classifier by class, in the share that is right. A
+    group that has nothing to measure, such as images without objects, is left
+    out.
 
     Args:
         work_dirs (list[str]): Work dirs with predictions, of one test set;
@@ -57,7 +60,8 @@ def breakdown(work_dirs: Sequence[str],
         InputError: If ``samples`` is less than 1.
         ValueError: If there is no run at all, none of the baseline, no image
             fits a pattern, an image has several labels, a detector was tested
-            by another metric than COCO's, or ``keep`` without ``out``.
+            by another metric than COCO's, a run on other images than the
+            baseline's of its seed, or ``keep`` without ``out``.
     """
     check_at_least(1, samples=samples)
     if keep and not out:
@@ -76,13 +80,18 @@ def breakdown(work_dirs: Sequence[str],
             f'images {pattern}': _matching(run.names, pattern)
             for pattern in images
         }
+        reference = found.get((baseline, seed), run)
+        if _files(run) != _files(reference):
+            raise ValueError(
+                f'{name} and {baseline} were tested on other images with seed '
+                f'{seed}: a breakdown is of one test set')
         values += [
             dict(config=name, seed=str(seed), group=group,
-                 metric=run.metric('all' if part else group),
-                 value=run.value('all', part) if part else run.value(group),
-                 over_images=_over_images(run, found.get((baseline, seed)),
-                                          samples) if group == 'all' else None)
-            for group, part in parts.items()
+                 metric=run.metric('all' if part else group), value=value,
+                 over_images=_over_images(run, reference, samples)
+                 if group == 'all' else None)
+            for group, part in parts.items() if not isnan(
+                value := run.value('all', part) if part else run.value(group))
         ]
     there = {(row['config'], row['seed']) for row in values}
     values += [row for row in kept
@@ -95,9 +104,9 @@ def breakdown(work_dirs: Sequence[str],
     if baseline not in networks:
         raise ValueError(f'there is no run of the baseline {baseline}; there '
                          f'are {", ".join(networks)}')
-    reference = networks.pop(baseline)
-    pairs = [_row(rows, reference.get(group))
-             for groups in (reference, *networks.values())
+    first = networks.pop(baseline)
+    pairs = [_row(rows, first.get(group))
+             for groups in (first, *networks.values())
              for group, rows in groups.items()]
     rows = [row for row, _ in pairs]
     if out:
@@ -111,7 +120,7 @@ def breakdown(work_dirs: Sequence[str],
 def _over_images(run, reference, samples):
     """str or None: Interval of the difference by bootstrap over the test
     images, in percent."""
-    if reference in (run, None):
+    if reference is run:
         return None
 
     def statistic(images):
@@ -119,6 +128,10 @@ def _over_images(run, reference, samples):
 
     low, high = bootstrap(range(len(run.names)), statistic, samples)
     return f'[{100 * low:+.1f}, {100 * high:+.1f}]'
+
+
+def _files(run):
+    return [Path(name).name for name in run.names]
 
 
 def _matching(names, pattern):
@@ -162,11 +175,14 @@ def _draw(found, baseline, path):
     height = .2 * len(names) + .15 * len(groups) * (1 + len(names))
     figure, ((axis, ), ) = subplots(1, 1, (7, 1.2 + height))
     for i, name in enumerate(names):
-        middle, half = zip(*(differences[name, group] for group in groups))
+        places, middle, half = zip(*(  # not all have every group
+            (place, *differences[name, group])
+            for place, group in enumerate(groups)
+            if (name, group) in differences))
         shift = (i - (len(names) - 1) / 2) * .7 / len(names)
         axis.errorbar(
             [100 * value for value in middle],
-            [y + shift for y in range(len(groups))],
+            [place + shift for place in places],
             xerr=[100 * (value or 0) for value in half],
             linestyle='',
             capsize=3,

@@ -20,8 +20,9 @@ def read_predictions(run):
 
     Each kind has ``groups``, whose keys are names; ``names``, the files of
     the images; ``metric(group)``, the name of what ``value(group)`` gives,
-    between 0 and 1. ``value('all', images)`` is that of some images, of which
-    one can be there several times.
+    between 0 and 1, or NaN where there is nothing to measure.
+    ``value('all', images)`` is that of some images, of which one can be there
+    several times.
 
     Args:
         run (Run): A tested run.
@@ -226,7 +227,8 @@ class Objects:
         with redirect_stdout(StringIO()):
             part.accumulate()
         precision = part.eval['precision']
-        return precision[precision > -1].mean().item()
+        known = precision[precision > -1]
+        return known.mean().item() if known.size else np.nan
 
 
 def thirds(number):

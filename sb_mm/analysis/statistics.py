@@ -1,6 +1,6 @@
 """Whether a difference between runs is more than chance."""
 import re
-from math import ceil, sqrt
+from math import ceil, isnan, sqrt
 from statistics import mean, stdev
 
 #: Metrics of which less is better, those of the toolboxes for depth, crowds and
@@ -48,9 +48,9 @@ def verdict(difference, half, less=False):
 
     Returns:
         str: 'ahead' or 'behind' if the interval has no 0 in it, 'level' if it
-        has, nothing without an interval.
+        has, nothing without an interval or of NaN.
     """
-    if half is None:
+    if half is None or isnan(difference):
         return ''
     if abs(difference) <= half:
         return 'level'
@@ -103,7 +103,8 @@ def bootstrap(values, statistic, samples=2000, seed=0):
     Args:
         values (Sequence): What was measured, for example one pair of results
             for each test image.
-        statistic (callable): Takes a list of them, returns a number.
+        statistic (callable): Takes a list of them, returns a number, or NaN
+            where they have nothing to measure: such draws do not count.
         samples (int): Draws. Defaults to 2000.
         seed (int): Of the draws. Defaults to 0.
 
@@ -112,8 +113,9 @@ def bootstrap(values, statistic, samples=2000, seed=0):
     """
     import numpy as np
     draw = np.random.default_rng(seed)
-    found = sorted(
-        statistic([values[i] for i in draw.integers(0, len(values),
-                                                    len(values))])
-        for _ in range(samples))
-    return found[ceil(.025 * samples) - 1], found[ceil(.975 * samples) - 1]
+    drawn = (statistic([values[i] for i in draw.integers(0, len(values),
+                                                         len(values))])
+             for _ in range(samples))
+    found = sorted(value for value in drawn if not isnan(value))
+    return (found[ceil(.025 * len(found)) - 1],
+            found[ceil(.975 * len(found)) - 1])
