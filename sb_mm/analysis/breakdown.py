@@ -190,7 +190,7 @@ def _draw(found, baseline, path):
             **styles[name])
     axis.axvline(0, color='black', linewidth=.8)
     axis.set_yticks(range(len(groups)), groups)
-    axis.invert_yaxis()
+    axis.set_ylim(len(groups) - .5, -.5)
     axis.set_xlabel(f'difference to {baseline}\n(% points); 95 % over seeds')
     axis.grid(alpha=.3)
     figure.legend(loc='outside upper left', fontsize='small')
