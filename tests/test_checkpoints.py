@@ -56,12 +56,12 @@ def plain_files(tmp_path_factory):
 @pytest.mark.parametrize('scope', CONFIGS)
 def test_there_and_back(run_tool, plain_files, tmp_path, scope):
     src, config = plain_files / f'{scope}.pth', CONFIGS[scope]
-    result = run_tool('convert_checkpoint.py', src, 'new/folder/sb.pth', '--to', 'sb',
-                      '--config', config)
+    result = run_tool('convert_checkpoint.py', src, 'new/er/sb.pth', '--to',
+                      'sb', '--config', config)
     assert not result.returncode, result.stdout
     assert '13 blocks extended by SB' in result.stdout
     assert 'left out: optimizer' in result.stdout
-    old, new = read_checkpoint(src), read_checkpoint(tmp_path / 'new/folder/sb.pth')
+    old, new = map(read_checkpoint, (src, tmp_path / 'new/er/sb.pth'))
     assert new['meta'].pop('sb_mm_version')
     assert new['meta'] == old['meta'] and 'optimizer' not in new
 
@@ -74,7 +74,7 @@ def test_there_and_back(run_tool, plain_files, tmp_path, scope):
             torch.testing.assert_close(
                 out, want, rtol=0, atol=1e-5 * want.abs().max().item())
 
-    result = run_tool('convert_checkpoint.py', 'new/folder/sb.pth', 'plain.pth',
+    result = run_tool('convert_checkpoint.py', 'new/er/sb.pth', 'plain.pth',
                       '--to', 'plain')
     assert 'SB taken out of 13 blocks' in result.stdout
     back = read_checkpoint(tmp_path / 'plain.pth')['state_dict']
