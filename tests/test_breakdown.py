@@ -126,6 +126,10 @@ def test_objects(tested, tiny, trained, beacons, tmp_path):
         f'images with {number[one]} to {number[one]} objects']
     # what is found in the others is wrong
     assert 0 < got['all'] < got['images *1.jpg']
+    content['annotations'] = []
+    (tmp_path / 'truth.json').write_text(json.dumps(content))
+    with pytest.raises(ValueError, match='nothing to measure; there are none'):
+        breakdown([path])
 
 
 def test_other_evaluations(trained, tmp_path):

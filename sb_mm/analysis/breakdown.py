@@ -102,8 +102,9 @@ def breakdown(work_dirs: Sequence[str],
         networks.setdefault(row['config'], {}).setdefault(
             row['group'], {})[row['seed']] = row
     if baseline not in networks:
-        raise ValueError(f'there is no run of the baseline {baseline}; there '
-                         f'are {", ".join(networks)}')
+        raise ValueError(f'there is no run of the baseline {baseline}, or its '
+                         'images have nothing to measure; there are '
+                         f'{", ".join(networks) or "none"}')
     first = networks.pop(baseline)
     pairs = [_row(rows, first.get(group))
              for groups in (first, *networks.values())
