@@ -74,25 +74,26 @@ def breakdown(work_dirs: Sequence[str],
     if not order:
         raise ValueError('there is no run to compare')
     baseline = baseline or order[0]
+    for (name, seed), run in found.items():
+        if _files(run) != _files(found.get((baseline, seed), run)):
+            raise ValueError(
+                f'{name} and {baseline} were tested on other images with seed '
+                f'{seed}: a breakdown is of one test set')
     values = []
     for (name, seed), run in found.items():
         parts = dict.fromkeys(run.groups) | {
             f'images {pattern}': _matching(run.names, pattern)
             for pattern in images
         }
-        reference = found.get((baseline, seed), run)
-        if _files(run) != _files(reference):
-            raise ValueError(
-                f'{name} and {baseline} were tested on other images with seed '
-                f'{seed}: a breakdown is of one test set')
-        values += [
-            dict(config=name, seed=str(seed), group=group,
-                 metric=run.metric('all' if part else group), value=value,
-                 over_images=_over_images(run, reference, samples)
-                 if group == 'all' else None)
-            for group, part in parts.items() if not isnan(
-                value := run.value('all', part) if part else run.value(group))
-        ]
+        for group, part in parts.items():
+            value = run.value('all', part) if part else run.value(group)
+            if isnan(value):
+                continue
+            values.append(dict(
+                config=name, seed=str(seed), group=group,
+                metric=run.metric('all' if part else group), value=value,
+                over_images=_over_images(run, found.get((baseline, seed)),
+                                         samples) if group == 'all' else None))
     there = {(row['config'], row['seed']) for row in values}
     values += [row for row in kept
                if (row['config'], row['seed']) not in there]
@@ -105,9 +106,9 @@ def breakdown(work_dirs: Sequence[str],
         raise ValueError(f'there is no run of the baseline {baseline}, or its '
                          'images have nothing to measure; there are '
                          f'{", ".join(networks) or "none"}')
-    first = networks.pop(baseline)
-    pairs = [_row(rows, first.get(group))
-             for groups in (first, *networks.values())
+    reference = networks.pop(baseline)
+    pairs = [_row(rows, reference.get(group))
+             for groups in (reference, *networks.values())
              for group, rows in groups.items()]
     rows = [row for row, _ in pairs]
     if out:
@@ -121,7 +122,7 @@ def breakdown(work_dirs: Sequence[str],
 def _over_images(run, reference, samples):
     """str or None: Interval of the difference by bootstrap over the test
     images, in percent."""
-    if reference is run:
+    if reference in (run, None):
         return None
 
     def statistic(images):
