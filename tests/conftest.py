@@ -1,3 +1,4 @@
+import gc
 import os
 import socket
 import subprocess
@@ -27,6 +28,10 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(items):
     """What takes long goes first, or a process waits for another at the end."""
     items.sort(key=lambda item: not item.get_closest_marker('long'))
+
+
+def pytest_collection_finish():
+    gc.freeze()  # no garbage in what was imported
 
 
 @pytest.fixture(autouse=True, scope='session')

@@ -1,4 +1,5 @@
 import csv
+import gc
 import os
 import pickle
 import re
@@ -151,6 +152,17 @@ def test_unknown_flags_name_the_nearest(run_tool):
     result = run_tool('train.py', CONFIG, '--resum', new=True)
     assert result.returncode == 2
     assert 'arguments: --resum; did you mean --resume?' in result.stdout
+
+
+def test_only_what_is_imported_is_never_garbage(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / 'tools')
+    from cli import call
+    gc.unfreeze()
+    assert call('gc:isenabled', Namespace(debug=False))
+    assert gc.get_freeze_count() > 100_000
+    with pytest.raises(SystemExit):
+        call('no_such_module:function', Namespace(debug=False))
+    assert gc.isenabled()
 
 
 def test_test_prints_ap_dumps_and_draws(run_tool, tiny, trained, tmp_path):

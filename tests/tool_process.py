@@ -1,5 +1,4 @@
 """Tools in processes of their own that need not import the toolboxes."""
-import gc
 import multiprocessing
 import os
 import runpy
@@ -59,7 +58,6 @@ def run_in_process(tool, args, cwd, pythonpath=None, timeout=300):
 
 
 def _run(tool, args, cwd, pythonpath, output):
-    gc.freeze()  # or MMEngine's datasets go over all that the server imported
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     file = os.open(output, os.O_WRONLY | os.O_APPEND)

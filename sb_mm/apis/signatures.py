@@ -171,14 +171,14 @@ def _accepted(kind):
     for part in parts:
         try:
             parameters = inspect.signature(part).parameters.values()
+            allowed |= {p.name for p in parameters if p.kind not in (
+                p.VAR_POSITIONAL, p.VAR_KEYWORD)} - {'self'}
+            rest = [p.name for p in parameters if p.kind == p.VAR_KEYWORD]
+            if not rest:
+                return allowed
             source = inspect.getsource(part)
         except (OSError, TypeError, ValueError):
             return None
-        allowed |= {p.name for p in parameters if p.kind not in (
-            p.VAR_POSITIONAL, p.VAR_KEYWORD)} - {'self'}
-        rest = [p.name for p in parameters if p.kind == p.VAR_KEYWORD]
-        if not rest:
-            return allowed
         if not re.search(rf'super\(\)\.__init__\(.*\*\*{rest[0]}', source,
                          re.S):
             return None
