@@ -8,6 +8,7 @@ import pytest
 from conftest import CLS_CONFIG, ROOT
 from scipy import stats
 
+from sb_mm.analysis.context_gain import iterations_within
 from sb_mm.analysis.costs import paired_values, pareto_front
 from sb_mm.analysis.statistics import (bootstrap, format_difference,
                                        less_is_better, paired_difference,
@@ -127,6 +128,13 @@ def test_budget_that_is_too_little(run_tool, tiny_cls):
                       '--cfg-options', *options)
     assert result.returncode == 2
     assert '--budget 1s is too little for 6 runs' in result.stdout
+
+
+@pytest.mark.parametrize('runs, jobs, want', [
+    (6, 1, 90), (6, 2, 190), (6, 4, 290), (6, 6, 590), (2, 8, 590)])
+def test_runs_side_by_side_end_within_the_budget(runs, jobs, want):
+    """Ten minutes, of which each run takes ten seconds to begin."""
+    assert iterations_within(600, runs, jobs, 10, 1) == want
 
 
 def test_pareto_front():

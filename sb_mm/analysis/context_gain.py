@@ -2,6 +2,7 @@
 import re
 import shutil
 import time
+from math import ceil
 from pathlib import Path
 from typing import List, Optional, Sequence
 
@@ -28,9 +29,9 @@ def context_gain(config: str,
     """Train a network without and with SB on the same short schedule, from the
     same weights, and say whether the difference is more than chance.
 
-    A short run with SB, beside one without if ``jobs`` go side by side, tells
-    what an iteration and an evaluation cost; all runs get as many iterations
-    as fit into the budget. The learning rate rises over a twentieth of them and
+    A short run with SB, beside others if ``jobs`` go side by side, tells what
+    an iteration and an evaluation cost; all runs get as many iterations as
+    fit into the budget. The learning rate rises over a twentieth of them and
     falls to zero along a cosine. What is there already is not run again: a
     second call keeps the number of iterations, whatever its budget.
 
@@ -64,13 +65,15 @@ def context_gain(config: str,
         pilot, start = work_dir / 'pilot', time.monotonic()
         shutil.rmtree(pilot, ignore_errors=True)  # of another budget
         rows = run_matrix(_write_twins(config, pilot, _PILOT)[-jobs:],
-                          seeds[:1], pilot, jobs, cfg_options=cfg_options)
+                          seeds[:max(jobs // 2, 1)], pilot, jobs,
+                          cfg_options=cfg_options)
         if any(row['status'] != 'finished' for row in rows):
             return rows
         run = Run(pilot / 'sb' / f'seed_{seeds[0]}')
         each = sorted(run.seconds.values())[len(run.seconds) // 2]
         overhead = max(time.monotonic() - start - _PILOT * each, 0)
-        iterations = int((seconds * jobs / (2 * len(seeds)) - overhead) / each)
+        iterations = iterations_within(seconds, 2 * len(seeds), jobs,
+                                       overhead, each)
         if iterations < 2 * _PILOT:
             raise InputError(
                 f'--budget {budget} is too little for {2 * len(seeds)} runs: '
@@ -89,6 +92,23 @@ def context_gain(config: str,
     return rows + [dict(
         config='does context help?', status='ok',
         answer=_answer(runs, metric, iterations))]
+
+
+def iterations_within(seconds, runs, jobs, overhead, each):
+    """Iterations of each run that fit into a time.
+
+    Args:
+        seconds (float): The time.
+        runs (int): Number of runs.
+        jobs (int): Runs at a time. One begins when another ends, and all take
+            as long.
+        overhead (float): Seconds of a run that are not iterations.
+        each (float): Seconds of an iteration.
+
+    Returns:
+        int: The number, less than 1 if there is no time for any.
+    """
+    return int((seconds / ceil(runs / jobs) - overhead) / each)
 
 
 def _answer(runs, metric, iterations):
