@@ -74,6 +74,7 @@ def test_coco(faults, beacons, mine, tiny):
     anns[5]['segmentation'] = dict(size=[8, 8], counts=[64])
     anns[6]['image_id'] = 12345
     anns[7]['category_id'] = 77
+    anns[8]['segmentation'] = [[[0, 0], [9, 0], [9, 9], [0, 9]]]
     anns[9]['id'] = anns[8]['id']
     images.append(dict(images[0]))
     images[1]['width'] = 65
@@ -108,11 +109,12 @@ def test_coco(faults, beacons, mine, tiny):
     masks = [where for _, kind, where in found
              if kind == 'mask that is not valid']
     for reason in ('polygon of 4 numbers', 'polygon outside its image',
+                   'polygon that is not numbers',
                    'polygon without an area', 'RLE of [8, 8]',
                    'not [5, 5, 0, 4]', 'not [50, 50, 40, 4]'):
         assert sum(reason in where for where in masks) == 1
     # and those of the image whose size was changed
-    assert sum('image is [64, 65]' not in where for where in masks) == 6
+    assert sum('image is [64, 65]' not in where for where in masks) == 7
     kinds.pop('mask that is not valid'), kinds.pop('id that is not unique')
     # the pipeline meets the missing image too
     kinds.pop('samples after the pipeline')

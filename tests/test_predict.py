@@ -195,6 +195,27 @@ def test_segmentor_of_some_classes(predict, tiny_seg, trained_seg, beacons,
         assert np.array_equal(some, wanted)
 
 
+def test_more_classes_than_8_bits_hold(predict, tiny_seg, trained_seg,
+                                       tmp_path):
+    weights = torch.load(
+        trained_seg / 'iter_4.pth', weights_only=False)['state_dict']
+    options = tiny_seg[:]
+    for head in ('decode_head', 'auxiliary_head'):
+        weight = weights[f'{head}.conv_seg.weight']
+        weights[f'{head}.conv_seg.weight'] = weight.new_zeros(
+            300, *weight.shape[1:])
+        weights[f'{head}.conv_seg.bias'] = torch.arange(300.)
+        options.append(f'model.{head}.num_classes=300')
+    (tmp_path / 'many').mkdir()
+    torch.save(weights, tmp_path / 'many/iter_4.pth')
+    for args, label in (((), 299), (('--classes', 'disc_blue'), 65535)):
+        result = predict(SEG_CONFIG, tmp_path / 'many', options, str(label),
+                         *args)
+        assert not result.returncode, result.stdout
+        for path in (tmp_path / f'{label}/labels').iterdir():
+            assert (cv2.imread(str(path), -1) == label).all()
+
+
 def test_more_mistakes(predict, tiny_cls, trained_cls):
     for args, message in (
         (('--classes', 'green'), 'there is no green; the model has orange'),

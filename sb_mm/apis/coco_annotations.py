@@ -178,9 +178,13 @@ def _lacks(entry, key):
 def _box(ann):
     """list[float] or None: x, y, width and height, if that is what it has."""
     box = ann.get('bbox')
-    if (isinstance(box, list) and len(box) == 4
-            and all(isinstance(value, (int, float)) for value in box)):
+    if _is_numbers(box) and len(box) == 4:
         return box
+
+
+def _is_numbers(values):
+    return isinstance(values, list) and all(
+        isinstance(value, (int, float)) for value in values)
 
 
 def _is_passed_over(ann):
@@ -206,10 +210,11 @@ def _wrong_mask(mask, image, box):
     elif isinstance(mask, list) and mask:
         corners = []
         for polygon in mask:
-            points = np.asarray(polygon, float)
-            if points.size < 6 or points.size % 2:
-                return f'polygon of {points.size} numbers'
-            points = points.reshape(-1, 2)
+            if not _is_numbers(polygon):
+                return 'polygon that is not numbers, x, y, x, y, …'
+            if len(polygon) < 6 or len(polygon) % 2:
+                return f'polygon of {len(polygon)} numbers'
+            points = np.reshape(polygon, (-1, 2))
             if (points.min() < -1 or (points > [width + 1, height + 1]).any()):
                 return 'polygon outside its image'
             x, y = points.T

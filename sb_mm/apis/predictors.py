@@ -209,7 +209,18 @@ class Detector(Predictor):
 
 
 class Segmentor(Predictor):
-    """MMSegmentation's. It writes maps of labels as PNG, ``labels``."""
+    """MMSegmentation's. It writes maps of labels as PNG, ``labels``: of 8
+    bits, in which 255 is no class, or for more classes of 16, and 65535."""
+
+    @property
+    def dtype(self):
+        """np.dtype: Type of the labels, whose largest value is no class."""
+        return np.dtype('u1' if self.model.num_classes < 256 else 'u2')
+
+    @property
+    def none(self):
+        """int: The label of no class."""
+        return np.iinfo(self.dtype).max
 
     def build(self, cfg, checkpoint, device):
         from mmseg.apis import MMSegInferencer
@@ -226,18 +237,19 @@ class Segmentor(Predictor):
                 labels = sample.pred_sem_seg.data
                 other = ~torch.isin(
                     labels, torch.tensor(self.chosen, device=labels.device))
-                labels[other] = 255
+                labels[other] = self.none
             del sample.seg_logits  # large, and of no use from here on
         return [sample.cpu() for sample in samples]
 
     def draw(self, image, sample):
         drawn = super().draw(image, sample)
-        other = sample.pred_sem_seg.data[0].numpy() == 255
+        other = sample.pred_sem_seg.data[0].numpy() == self.none
         return np.where(other[..., None], image, drawn)
 
     def write(self, name, image, sample):
         labels = sample.pred_sem_seg.data[0].numpy()
-        mmcv.imwrite(labels.astype('uint8'), self.path('labels', name, '.png'))
+        mmcv.imwrite(
+            labels.astype(self.dtype), self.path('labels', name, '.png'))
 
     def difference(self, sample, other):
         """dict: Share of the pixels whose labels differ."""
