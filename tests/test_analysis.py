@@ -19,7 +19,7 @@ from sb_mm.analysis import (compare, context_gain, run_matrix,
 from sb_mm.analysis.complexity import (count_complexity, count_flops,
                                        image_shape)
 from sb_mm.analysis.kept_runs import read_runs
-from sb_mm.analysis.work_dirs import Run
+from sb_mm.analysis.work_dirs import Experiment, Run
 from sb_mm.apis import InputError
 from sb_mm.models import SpatialBias
 
@@ -633,3 +633,12 @@ def test_settings_are_those_before_a_test(trained, tmp_path):
     cfg.test_evaluator = [dict(cfg.test_evaluator[0], metric='bbox')]
     cfg.dump(path)
     assert Run(tested).digests != Run(trained).digests
+
+
+def test_in_channels_follow_from_the_backbone(trained):
+    cfg = Run(trained).cfg
+    backbone, others = Run(trained).digests
+    cfg.model.neck.in_channels = [4, 8, 16, 32]
+    assert Experiment(cfg).digests == (backbone, others)
+    cfg.model.backbone.in_channels = 6  # of the images
+    assert Experiment(cfg).digests[0] != backbone

@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 from conftest import ROOT, tool_env
 
+from sb_mm.analysis.kept_runs import read_runs
+from sb_mm.analysis.work_dirs import Experiment
+from sb_mm.apis.checks import read_config
+
 
 @pytest.fixture
 def checkout(tmp_path):
@@ -75,3 +79,16 @@ def test_what_is_missing(checkout):
                           ('nuclei_pretrained', 'no data/open_nsfw_r50.pth')):
         result = benchmarks(checkout, name)
         assert result.returncode == 2 and f'error: {message}' in result.stdout
+
+
+@pytest.mark.parametrize(
+    'folder', sorted((ROOT / 'configs/benchmarks').iterdir()),
+    ids=lambda folder: folder.name)
+def test_rows_differ_in_the_backbone_alone(folder):
+    """And the runs that the tables are of have the configs as they are."""
+    digests = {path.stem: Experiment(read_config(str(path))).digests
+               for path in folder.glob('*.py')}
+    backbones, others = zip(*digests.values())
+    assert len(set(backbones)) == len(digests) > 1 == len(set(others))
+    for run in read_runs(ROOT / 'docs/benchmarks' / folder.name):
+        assert run.digests == digests[run.name]

@@ -30,10 +30,10 @@ def compare(work_dirs: Sequence[str],
     95 % interval by Student's t; 'ahead' and 'behind' say that there is no 0
     in it, 'level' that there is. A run that ``EarlyStoppingHook`` ended has
     finished. Runs that did not, have no metric, or differ from the baseline in
-    more than the backbone are shown as such. Where runs of one config have
-    several settings, the later ones have their folder behind the name.
-    Parameters and multiply-adds that cannot be counted are left out, and a
-    line says why.
+    more than the backbone and the ``in_channels`` that follow from it are
+    shown as such. Where runs of one config have several settings, the later
+    ones have their folder behind the name. Parameters and multiply-adds that
+    cannot be counted are left out, and a line says why.
 
     Args:
         work_dirs (list[str]): Work dirs of training runs; none are needed

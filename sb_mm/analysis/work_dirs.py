@@ -35,6 +35,9 @@ _NO_METRICS = {'data_time', 'time', 'step', 'epoch', 'iter', 'memory'}
 #: Where two runs of one experiment may differ.
 _PER_RUN = ('work_dir', 'resume', 'load_from', 'launcher', 'randomness',
             'custom_imports')
+#: What is implied: the channels that a part of the model takes from another.
+_IMPLIED = re.compile(
+    r'model\.(?!(detector\.)?backbone\.)(.+\.)?in_channels(\.\d+)?')
 #: Where networks that are compared do differ: in the backbone of the model or
 #: of the detector inside of it.
 BACKBONE = ('model.backbone.', 'model.detector.backbone.')
@@ -74,11 +77,12 @@ class Experiment:
         return cfg
 
     def settings(self):
-        """dict: All settings that make the experiment, flat."""
+        """dict: All settings that make the experiment, flat, but for the
+        ``in_channels`` that follow from a backbone."""
         settings = {
             key: value
             for key, value in _flatten(self.experiment).items()
-            if key.split('.')[0] not in _PER_RUN
+            if not (key.split('.')[0] in _PER_RUN or _IMPLIED.fullmatch(key))
         }
         if self.started_from:
             settings['load_from'] = self.started_from
