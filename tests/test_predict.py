@@ -182,6 +182,36 @@ def test_two_detectors_on_a_video(predict, tiny, trained, clip, tmp_path):
     assert {ann['category_id'] for ann in coco.anns.values()} == {kept}
 
 
+def test_what_was_predicted_before_an_error_stays(predict, tiny, trained,
+                                                  tmp_path):
+    (tmp_path / 'out/pictures').mkdir(parents=True)
+    (tmp_path / 'out/pictures/00000002.jpg').mkdir()  # none can be written
+    result = predict(DEMO, trained, tiny, 'out', '--score-thr', 0, '--force')
+    assert result.returncode == 2, result.stdout
+    assert '00000002.jpg' in result.stdout.splitlines()[-1]
+    names = {
+        image['file_name']
+        for image in COCO(str(tmp_path / 'out/predictions.json')).imgs.values()
+    }
+    assert names >= {f'0000000{i}.jpg' for i in range(3)}
+
+
+def test_a_video_that_is_too_wide_to_write(predict, tiny_cls, trained_cls,
+                                           tmp_path):
+    writer = cv2.VideoWriter(
+        str(tmp_path / 'wide.avi'), cv2.VideoWriter_fourcc(*'MJPG'), 10,
+        (8200, 64))  # more than the 8191 that MPEG-4 can have
+    writer.write(np.zeros((64, 8200, 3), 'u1'))
+    writer.release()
+    result = predict(CLS_CONFIG, trained_cls, tiny_cls, 'out',
+                     inputs=['wide.avi'])
+    assert result.returncode == 2, result.stdout
+    assert 'wide.mp4 cannot be written with 8200x64 pixels' in result.stdout
+    result = predict(CLS_CONFIG, trained_cls, tiny_cls, 'none', '--no-pictures',
+                     inputs=['wide.avi'])
+    assert not result.returncode, result.stdout
+
+
 def test_segmentor_of_some_classes(predict, tiny_seg, trained_seg, beacons,
                                    tmp_path):
     for out, args in dict(all=(), some=('--classes', 'disc_blue')).items():

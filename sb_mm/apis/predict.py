@@ -2,6 +2,7 @@
 import csv
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
@@ -117,15 +118,16 @@ def predict(config: str,
         serve(build_page(models, names, maps), port)
         return []
     out.mkdir(parents=True, exist_ok=True)
-    sink, rows, done = _Sink(out, models, pictures), [], 0
+    rows, done, pending = [], 0, deque()
     frames = read_ahead(read_frames(sources, max_frames), 2 * batch_size)
     threads = torch.get_num_threads()
-    # more in this thread would keep the model's waiting for their cores
-    with Progress() as progress, ThreadPoolExecutor(
+    # closed, so that what was predicted before an error or an interruption
+    # stays; more than one thread would keep the model's waiting for their cores
+    with closing(_Sink(out, models, pictures)) as sink, Progress(
+    ) as progress, ThreadPoolExecutor(
             1, initializer=torch.set_num_threads, initargs=(1, )) as writer:
         bar = progress.add_task('Predicting', total=sum(
             count for _, _, count in sources) or None)
-        pending = deque()
         try:
             while chunk := list(islice(frames, batch_size)):
                 good = [each for each in chunk if each[2] is not None]
@@ -147,11 +149,10 @@ def predict(config: str,
         except KeyboardInterrupt:  # how a camera ends
             if not any(isinstance(source, int) for source, *_ in sources):
                 raise
-        finally:  # what was predicted before an interruption stays
-            for each in pending:
-                each.result()
-            sink.close()
+        finally:
             torch.set_num_threads(threads)  # of threads to come
+        for each in pending:
+            each.result()
     text = f'{done} pictures in {out}'
     if against:
         text += f', {sink.differing} of them predicted differently'
@@ -196,10 +197,15 @@ class _Sink:
         if source not in self.videos:
             rate = 25. if isinstance(source, int) else cv2.VideoCapture(
                 str(source)).get(cv2.CAP_PROP_FPS)
+            path = self.models[0].path('pictures', name, '.mp4')
             self.videos[source] = cv2.VideoWriter(
-                self.models[0].path('pictures', name, '.mp4'),
-                cv2.VideoWriter_fourcc(*'mp4v'), rate or 25.,
+                path, cv2.VideoWriter_fourcc(*'mp4v'), rate or 25.,
                 drawn.shape[1::-1])
+            if not self.videos[source].isOpened():
+                height, width = drawn.shape[:2]
+                raise InputError(
+                    f'{path} cannot be written with {width}x{height} pixels; '
+                    '--no-pictures predicts without')
         self.videos[source].write(np.ascontiguousarray(drawn))
 
     def _write_difference(self, name, difference):
