@@ -90,6 +90,10 @@ def test_nuclei_of_another_size(convert, nuclei, tmp_path):
     result, _ = convert('dsb2018', nuclei[0])
     assert result.returncode == 2
     assert '0.png is 9×9, its image is 60×43' in result.stdout
+    shutil.rmtree(nuclei[0] / 'image3/masks')
+    result, _ = convert('dsb2018', nuclei[0])
+    assert result.returncode == 2
+    assert 'image3/masks has no masks' in result.stdout
     assert not (tmp_path / 'out').exists()  # all of it or nothing
 
 
@@ -227,6 +231,34 @@ def test_cifar10_runs_no_code(convert, tmp_path):
     assert result.returncode == 2
     assert 'more than arrays in it (builtins.eval)' in result.stdout
     assert not (tmp_path / 'exploded').exists()
+
+
+@pytest.mark.parametrize('damage', [
+    lambda data: data[:len(data) // 2], lambda data: b'',
+    lambda data: pickle.dumps({b'data': np.zeros((1, 3072), 'u1')}),
+    lambda data: pickle.dumps({b'data': np.zeros((1, 3072), 'u1'),
+                               b'labels': [10]})])
+def test_a_damaged_batch_is_named(convert, tmp_path, damage):
+    batches(tmp_path / 'py')
+    path = tmp_path / 'py/data_batch_2'
+    path.write_bytes(damage(path.read_bytes()))
+    result, _ = convert('cifar10', tmp_path / 'py')
+    assert result.returncode == 2
+    assert 'data_batch_2 cannot be read as a batch' in result.stdout
+    assert not (tmp_path / 'out').exists()
+
+
+def test_folders_without_pictures(convert, streets, tmp_path):
+    for split in ('train', 'test'):
+        for name in cifar10.CLASSES:
+            (tmp_path / 'empty' / split / name).mkdir(parents=True)
+    for path in streets.rglob('*.png'):
+        path.unlink()
+    for name, src, kind in (('camvid', streets, 'PNG'),
+                            ('cifar10', tmp_path / 'empty', 'PNG or JPEG')):
+        result, _ = convert(name, src)
+        assert result.returncode == 2
+        assert f'have no {kind} files' in result.stdout
 
 
 @pytest.mark.parametrize('damage', [

@@ -55,12 +55,15 @@ def convert_camvid(src: str, dst: str) -> List[dict]:
 
     Raises:
         FileExistsError: If ``dst`` exists.
-        FileNotFoundError: If a folder or a map of labels is missing.
+        FileNotFoundError: If a folder or a map of labels is missing, or there
+            are no pictures.
         ValueError: If a picture cannot be read, a label is out of range, over
             1 % of a map has colours that are not CamVid's, or a map has another
             size than its image.
     """
     files = _original(Path(src)) or _segnet(Path(src))
+    if not any(files.values()):
+        raise FileNotFoundError(f'the folders of {src} have no PNG files')
     rows, samples = [], []
     with new_folder(dst) as folder:
         for split, published in PUBLISHED.items():

@@ -35,8 +35,9 @@ def convert_cifar10(src: str, dst: str) -> List[dict]:
 
     Raises:
         FileExistsError: If ``dst`` exists.
-        ValueError: If ``src`` has neither layout, or a picture cannot be read or
-            is not 32×32.
+        FileNotFoundError: If there are no pictures, or a batch is missing.
+        ValueError: If ``src`` has neither layout, or a batch or a picture cannot
+            be read or is not 32×32.
     """
     src = Path(src)
     if (src / 'test_batch').is_file():
@@ -72,6 +73,9 @@ def convert_cifar10(src: str, dst: str) -> List[dict]:
                      status=expected(count, published))
                 for name, count in counts.items()
             ]
+        if not samples:
+            raise FileNotFoundError(f'the folders of {src} have no PNG or '
+                                    'JPEG files')
         contact_sheet(samples, folder / 'contact_sheet.png', columns=10)
     return rows
 
@@ -87,12 +91,18 @@ def _from_folders(src, split):
 
 def _from_batches(src, split):
     for batch in _BATCHES[split]:
-        with open(src / batch, 'rb') as file:
-            data = _ArraysOnly(file, encoding='bytes').load()
-        pixels = data[b'data'].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-        for image, label in zip(
-                track(pixels[..., ::-1], batch), data[b'labels']):
-            yield CLASSES[label], np.ascontiguousarray(image), None
+        try:
+            with open(src / batch, 'rb') as file:
+                data = _ArraysOnly(file, encoding='bytes').load()
+            pixels = data[b'data'].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+            names = [CLASSES[label] for label in data[b'labels']]
+        except (pickle.UnpicklingError, EOFError, LookupError, TypeError,
+                ValueError) as error:
+            raise ValueError(f'{src / batch} cannot be read as a batch of '
+                             f'CIFAR-10 ({error})') from error
+        for image, name in zip(
+                track(pixels[..., ::-1], batch), names, strict=True):
+            yield name, np.ascontiguousarray(image), None
 
 
 class _ArraysOnly(pickle.Unpickler):

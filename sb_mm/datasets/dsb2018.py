@@ -35,7 +35,7 @@ def convert_dsb2018(src: str, dst: str) -> List[dict]:
 
     Raises:
         FileExistsError: If ``dst`` exists.
-        FileNotFoundError: If ``src`` has no images.
+        FileNotFoundError: If ``src`` has no images, or one of them no masks.
         ValueError: If a picture cannot be read, or a mask has another size than
             its image.
     """
@@ -73,7 +73,10 @@ def _masks(folder, shape):
     """The masks of an image, without empty ones, and what was odd."""
     masks, faults = [], dict(empty=0, overlapping=0)
     taken = np.zeros(shape, bool)
-    for path in sorted(folder.glob('*.png')):
+    files = sorted(folder.glob('*.png'))
+    if not files:  # as in stage1_test
+        raise FileNotFoundError(f'{folder} has no masks')
+    for path in files:
         mask = read_image(path, 'grayscale') > 127
         if mask.shape != shape:
             raise ValueError(f'{path} is {mask.shape[1]}×{mask.shape[0]}, its '
