@@ -11,9 +11,9 @@ import torch
 
 from .models.bias_effects import backbone_of
 from .models.sb_resnet import SBResNetMixin
-from .utils.checkpoint_file import (checked_weights, read_checkpoint,
-                                    scratch_file)
+from .utils.checkpoint_file import checked_weights, read_checkpoint
 from .utils.onnx_resnet import read_onnx_resnet
+from .utils.scratch_file import scratch_file
 from .version import __version__
 
 

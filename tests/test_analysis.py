@@ -2,6 +2,7 @@ import csv
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from sb_mm.analysis.kept_runs import read_runs
 from sb_mm.analysis.work_dirs import Experiment, Run
 from sb_mm.apis import InputError
 from sb_mm.models import SpatialBias
+from sb_mm.utils.table import write_csv
 
 PLAIN, PLUGIN = (
     ROOT / f'configs/comparison/maskrcnn_{name}_beacons.py'
@@ -590,6 +592,20 @@ def test_size_of_images_of_a_wrapper_with_a_pipeline():
                 dict(type='mmdet.Resize', scale=(64, 32))])]), (32, 64))):
         assert tuple(image_shape(Config(dict(
             model={}, train_dataloader=dict(dataset=each))))) == shape
+
+
+def test_a_full_disk_leaves_what_was_kept(tmp_path):
+    path = tmp_path / 'runs.csv'
+    write_csv([dict(seed=0)], path)
+    _, hard = before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))  # of a file, bytes
+    try:
+        with pytest.raises(OSError):
+            write_csv([dict(seed=seed) for seed in range(99)], path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_text().split() == ['seed', '0']
+    assert [each.name for each in tmp_path.iterdir()] == ['runs.csv']
 
 
 def test_summary_of_benchmarks(tmp_path):

@@ -9,8 +9,8 @@ from mmengine.config import Config
 
 from ..analysis.work_dirs import PERCENT, Run
 from ..compat import CONFIGS
-from ..utils.checkpoint_file import (checked_weights, read_checkpoint,
-                                     scratch_file)
+from ..utils.checkpoint_file import checked_weights, read_checkpoint
+from ..utils.scratch_file import scratch_file
 from ..version import __version__
 
 #: Task and name that metafiles of OpenMMLab have for a metric.

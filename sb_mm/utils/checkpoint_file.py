@@ -1,13 +1,13 @@
-"""Files of weights: read without running what is in them, written whole."""
+"""Files of weights, read without running what is in them."""
 import codecs
 import pickle
 import re
 import zipfile
 from collections import Counter
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
-from typing import Iterator, Union
+from typing import Union
 from urllib.parse import urlparse
 
 import numpy as np
@@ -27,25 +27,6 @@ class DamagedError(CheckpointError):
     def __init__(self, path, reason):
         super().__init__(f'{path} cannot be read as a checkpoint; it may be '
                          f'damaged ({reason})')
-
-
-@contextmanager
-def scratch_file(dst: Path) -> Iterator[Path]:
-    """A file beside ``dst`` to write to and to rename when it is complete; what
-    is left of it is removed.
-
-    Args:
-        dst (Path): The file that it is for. Its folder is made.
-
-    Yields:
-        Path: The file to write to.
-    """
-    dst.parent.mkdir(parents=True, exist_ok=True)
-    scratch = dst.with_name(f'.{dst.name}.part')
-    try:
-        yield scratch
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: Union[str, Path],

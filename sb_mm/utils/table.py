@@ -7,6 +7,8 @@ from typing import Dict, List, Sequence, Union
 from rich.console import Console
 from rich.table import Table
 
+from .scratch_file import scratch_file
+
 
 def _cells(rows):
     """The columns that any row has a value for, and the lines as text."""
@@ -46,10 +48,13 @@ def write_table(rows: Sequence[dict],
 
 
 def write_csv(rows: Sequence[dict], path: Union[str, Path]) -> None:
-    """Write rows to a file."""
+    """Write rows to a file; one that is there stays until the new one is
+    complete."""
     columns, lines = _cells(rows)
-    with open(path, 'w', newline='') as file:
-        csv.writer(file).writerows([columns, *lines])
+    with scratch_file(Path(path)) as scratch:
+        with open(scratch, 'w', newline='') as file:
+            csv.writer(file).writerows([columns, *lines])
+        scratch.replace(path)
 
 
 def read_csv(path: Union[str, Path]) -> List[Dict[str, str]]:
