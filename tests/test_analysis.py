@@ -14,9 +14,10 @@ from conftest import CLS_CONFIG, DEMO, ROOT
 from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmengine.registry import MODELS
+from torch import nn
 
-from sb_mm.analysis import (compare, context_gain, run_matrix,
-                            summarize_benchmarks)
+from sb_mm.analysis import (benchmark, compare, context_gain, run_matrix,
+                            summarize_benchmarks, summarize_performance)
 from sb_mm.analysis.complexity import (count_complexity, count_flops,
                                        image_shape)
 from sb_mm.analysis.kept_runs import read_runs
@@ -541,6 +542,36 @@ def test_a_network_that_fails_is_a_row_that_says_so(run_tool, tmp_path):
         assert good['status'] == 'ok' and good['parameters'] > 0
         assert bad['config'] == 'broken'
         assert 'invalid depth 19' in bad['status']
+
+
+@MODELS.register_module()
+class OneSize(nn.Conv2d):
+
+    def __init__(self, size):
+        super().__init__(3, 3, 1)
+        self.size = size
+
+    def forward(self, x):
+        assert x.size(3) == self.size
+        return super().forward(x)
+
+
+def test_no_ratio_to_a_network_that_fails(tmp_path):
+    configs = [tmp_path / f'of_{size}.py' for size in (64, 96)]
+    for config, size in zip(configs, (64, 96)):
+        config.write_text("default_scope = 'mmdet'\nmodel = dict(backbone=dict("
+                          f"type='mmengine.OneSize', size={size}))\n")
+    configs.insert(1, PLAIN)
+    rows = benchmark(list(map(str, configs)), sizes=((64, 64), (96, 96)),
+                     rounds=1, out=tmp_path / 'm/out')
+    assert [i for i, row in enumerate(rows) if row['status'] == 'ok'] == [
+        0, 1, 4, 5]
+    assert rows[0]['ratio to the first'] == 1 and rows[1]['ratio to the first']
+    assert rows[4]['ratio to the first'] == rows[5]['memory ratio'] == ''
+    assert (tmp_path / 'm/out/chart.png').stat().st_size > 10_000
+    small, large = summarize_performance(tmp_path / 'm')
+    assert small['plain, images/s'] == rows[0]['images/s']
+    assert not large['plain, images/s']
 
 
 def test_json_is_all_that_goes_to_standard_output(tmp_path):

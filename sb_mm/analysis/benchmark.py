@@ -70,7 +70,8 @@ def benchmark(configs: Sequence[str],
 
     Returns:
         list[dict]: A row for each size and config. One that cannot be built
-        or run says why in its ``status``.
+        or run says why in its ``status``; without the first there are no
+        ratios.
 
     Raises:
         InputError: If a number is too small.
@@ -95,6 +96,15 @@ def benchmark(configs: Sequence[str],
         compile=compile,
         fuse=fuse,
         graph=graph)
+    described = dict(
+        settings,
+        device=(torch.cuda.get_device_name()
+                if device == 'cuda' else f'{device}, {_processor()}'),
+        instructions=torch.backends.cpu.get_cpu_capability(),
+        allocator=allocator(),
+        threads=torch.get_num_threads(),
+        rounds=rounds,
+        torch=torch.__version__)
     rows = []
     with Progress(transient=True) as progress:
         for size in sizes:
@@ -120,29 +130,26 @@ def benchmark(configs: Sequence[str],
                     network.measure()
                 progress.advance(task)
             measured = iter(networks)
+            reference = None if 0 in failed else networks[0]
             rows += [
-                failed.get(i) or next(measured).row(networks[0])
+                failed.get(i) or next(measured).row(reference)
                 for i in range(len(configs))
             ]
-            del networks, measured
-    settings.update(
-        device=(torch.cuda.get_device_name()
-                if device == 'cuda' else f'{device}, {_processor()}'),
-        instructions=torch.backends.cpu.get_cpu_capability(),
-        allocator=allocator(),
-        threads=torch.get_num_threads(),
-        rounds=rounds,
-        torch=torch.__version__)
+            del networks, measured, reference
+            if out:  # after each size: an interruption loses one at most
+                _write(rows, described, Path(out))
     print(
-        ', '.join(f'{key}: {value}' for key, value in settings.items()),
+        ', '.join(f'{key}: {value}' for key, value in described.items()),
         file=sys.stderr)
-    if out:
-        write_table(rows, out)
-        (Path(out) / 'results.json').write_text(
-            json.dumps(dict(settings=settings, rows=rows), indent=1))
-        if any(row['status'] == 'ok' for row in rows):
-            _draw(rows, Path(out) / 'chart.png')
     return rows
+
+
+def _write(rows, settings, out):
+    write_table(rows, out)
+    (out / 'results.json').write_text(
+        json.dumps(dict(settings=settings, rows=rows), indent=1))
+    if any(row.get('ratio to the first') for row in rows):
+        _draw(rows, out / 'chart.png')
 
 
 class _Network:
@@ -211,20 +218,22 @@ class _Network:
         times = sorted(self.times)
         quarter = len(times) // 4
         own = median(times)
-        # pairs of one round met the same machine
-        ratio = median(b / a for a, b in zip(self.times, first.times))
-        memory = self.peak_memory()
+        memory, ratio, memory_ratio = self.peak_memory(), '', ''
+        if first:
+            # pairs of one round met the same machine
+            ratio = round(median(
+                b / a for a, b in zip(self.times, first.times)), 3)
+            if first.peak_memory():  # a replayed graph allocates nothing
+                memory_ratio = round(memory / first.peak_memory(), 3)
         return {
             'config': self.name,
             'size (px)': '{}×{}'.format(*self.size),
             'images/s': round(self.batch_size / own, 3),
             'spread (%)':
             round(100 * (times[-1 - quarter] - times[quarter]) / own, 1),
-            'ratio to the first': round(ratio, 3),
+            'ratio to the first': ratio,
             'peak memory (MB)': round(memory / 1e6, 1),
-            # a replayed graph allocates nothing
-            'memory ratio': (round(memory / first.peak_memory(), 3)
-                             if first.peak_memory() else ''),
+            'memory ratio': memory_ratio,
             'parameters': self.parameters,
             'multiply-adds': self.flops,
             'status': 'ok'
@@ -316,18 +325,21 @@ def _processor():
 
 
 def _draw(rows, path):
-    rows = [row for row in rows if row['status'] == 'ok']
-    sizes = list(dict.fromkeys(row['size (px)'] for row in rows))
-    names = list(dict.fromkeys(row['config'] for row in rows))
+    found = {  # not all have every size
+        (row['config'], row['size (px)']): row
+        for row in rows if row.get('ratio to the first')
+    }
+    names, sizes = (list(dict.fromkeys(each)) for each in zip(*found))
     columns = 1 + (len(sizes) > 1)
     figure, (axes, ) = subplots(
         1, columns, (7 * columns, .35 * len(names) * len(sizes) + 2))
     for j, size in enumerate(sizes):
+        there = {i: found[name, size] for i, name in enumerate(names)
+                 if (name, size) in found}
         bars = axes[0].barh(
-            [i + .8 * j / len(sizes) for i in range(len(names))], [
-                row['ratio to the first']
-                for row in rows if row['size (px)'] == size
-            ], height=.75 / len(sizes), label=f'{size} px')
+            [i + .8 * j / len(sizes) for i in there],
+            [row['ratio to the first'] for row in there.values()],
+            height=.75 / len(sizes), label=f'{size} px')
         axes[0].bar_label(
             bars, fmt='%.3f', fontsize=9, padding=4,  # before the line at 1
             bbox=dict(facecolor='white', edgecolor='none', pad=.5))
@@ -343,10 +355,12 @@ def _draw(rows, path):
     if columns == 2:
         styles = network_styles(names)
         for name in names:
+            there = {j: found[name, size] for j, size in enumerate(sizes)
+                     if (name, size) in found}
             axes[1].plot(
-                sizes,
-                [row['images/s'] for row in rows if row['config'] == name],
+                list(there), [row['images/s'] for row in there.values()],
                 label=name, **styles[name])
+        axes[1].set_xticks(range(len(sizes)), sizes)
         axes[1].set(
             title='Speed by size', xlabel='size of the image (px)',
             ylabel='images/s (logarithmic)', yscale='log')

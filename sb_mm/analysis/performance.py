@@ -31,20 +31,19 @@ def summarize_performance(root: Union[str, Path],
         machines.add('{device}, {instructions}, {threads} threads, PyTorch '
                      '{torch}, {allocator}, {rounds} rounds'.format(**settings))
         for row in results['rows']:
-            if row.get('status', 'ok') == 'ok':  # files of before have none
-                size = row.get('size (px)') or row['size']
-                sizes.setdefault(size, []).append(row)
+            size = row.get('size (px)') or row['size']
+            sizes.setdefault(size, []).append(row)
         for size, (plain, *others) in sizes.items():
             row = {
                 'measured': path.parent.name.replace('_', ' '),
                 'size (px)': f"{settings['batch_size']}×{size}",
-                'plain, images/s': plain['images/s']
+                'plain, images/s': plain.get('images/s')  # it may have failed
             }
             for other in others:
                 name = _NAMES.get(_kind(other['config']), 'plain again')
-                row[name] = other.get('ratio to the first') or other['ratio']
+                row[name] = other.get('ratio to the first', other.get('ratio'))
                 if name == 'SB':
-                    row['SB, memory'] = other['memory ratio']
+                    row['SB, memory'] = other.get('memory ratio')
             rows.append(row)
     if not rows:
         raise FileNotFoundError(f'no */results.json in {root}')
