@@ -343,21 +343,37 @@ def test_two_processes(run_tool, tiny, tmp_path):
     assert result.stdout.count('\ncoco/segm_mAP: ') == 1
 
 
-def test_interruption_leaves_a_checkpoint_to_go_on_from(tiny, tmp_path):
-    process = subprocess.Popen([
-        sys.executable,
-        str(ROOT / 'tools/train.py'),
-        str(CONFIG), '--work-dir',
-        str(tmp_path), '--cfg-options', *tiny, 'train_cfg.max_iters=10000'
-    ], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+def interrupt(tool, args, begun):
+    """What a tool prints that is interrupted once something has begun."""
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / 'tools' / tool), *map(str, args)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         # a shell in the background has its children ignore the signal
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL))
-    while not (tmp_path / 'last_checkpoint').is_file():
+    while not begun():
         assert process.poll() is None
         time.sleep(.1)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
-    assert process.returncode
+    assert process.returncode == -signal.SIGINT
+    assert 'Traceback' not in output
+    return output
+
+
+def test_ctrl_c_ends_in_a_word(tmp_path):
+    output = interrupt(
+        'make_beacons.py', [tmp_path / 'out', '--num-train', 10**6],
+        lambda: any(tmp_path.rglob('*.jpg')))
+    assert output.endswith('interrupted\n')
+    assert not any(tmp_path.iterdir())
+
+
+def test_interruption_leaves_a_checkpoint_to_go_on_from(tiny, tmp_path):
+    output = interrupt(
+        'train.py', [
+            CONFIG, '--work-dir', tmp_path, '--cfg-options', *tiny,
+            'train_cfg.max_iters=10000'
+        ], (tmp_path / 'last_checkpoint').is_file)
     last = (tmp_path / 'last_checkpoint').read_text()
     assert torch.load(last, weights_only=False)['meta']['iter'] >= 2
     assert re.search(r'interrupted after .*iter_\d+\.pth; --resume', output)

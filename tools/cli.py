@@ -110,7 +110,8 @@ def call(function, args):
     """Call a function with the arguments of a tool.
 
     The function is imported here, because the toolboxes take seconds and
-    ``--help`` should not. An error ends in one line and exit code 2.
+    ``--help`` should not. An error ends in one line and exit code 2, Ctrl-C
+    in one line too.
 
     Args:
         function (str): Its name, such as 'sb_mm.apis:run_train'.
@@ -126,6 +127,11 @@ def call(function, args):
     try:
         with redirect_stdout(out):
             return _import(function)(**kwargs)
+    except KeyboardInterrupt as error:
+        if not debug:
+            print(str(error) or 'interrupted', file=sys.stderr)
+            sys.excepthook = lambda *_: None
+        raise  # ends by the signal, which a loop of the shell ends by too
     except Exception as error:
         if debug:
             raise

@@ -1,6 +1,5 @@
 """Hand a config to the standard runner."""
 import gc
-import sys
 from argparse import Namespace
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,9 +44,9 @@ def run_train(**flags: Any) -> None:
             runner.train()
         except KeyboardInterrupt:
             latest = find_latest_checkpoint(runner.work_dir)
-            sys.exit('interrupted ' + (
-                f'after {latest}; --resume goes on from there'
-                if latest else 'before the first checkpoint was written'))
+            raise KeyboardInterrupt('interrupted ' + (
+                f'after {latest}; --resume goes on from there' if latest else
+                'before the first checkpoint was written')) from None
     del runner
     _leave_process_group()
 
