@@ -150,6 +150,29 @@ def test_keys_of_coco(faults, run_tool, beacons, mine, tiny, phase, kind, key,
     assert f'error: {phase}: key that is missing: {where}. ' in result.stdout
 
 
+def test_numbers_that_are_text(faults, run_tool, beacons, mine, tiny):
+    """The toolbox ends in a TypeError that names no file."""
+    path = mine / 'annotations/instances_training.json'
+    data = json.loads(path.read_text())
+    for image in data['images'][1:]:
+        image['width'] = '64'
+    for ann in data['annotations']:
+        ann['area'] = str(ann['area'])
+    data['images'].append('00000000.jpg')
+    path.write_text(json.dumps(data))
+    options = point_to(tiny, beacons, mine)
+    found = [where for phase, kind, where in faults(DEMO, options)
+             if kind == 'value that is not a number']
+    number = len(data['annotations'])
+    assert found[0].endswith("'width' of 7 of 9 images, the first is images[1], "
+                             "'64'")
+    assert f"'area' of {number} of {number} annotations, the" in found[1]
+    result = run_tool('train.py', DEMO, '--work-dir', 'work', '--cfg-options',
+                      *options)
+    assert result.returncode == 2
+    assert "1 of 9 images have no 'id', the first is images[8]" in result.stdout
+
+
 def test_boxes_alone(mine):
     """Without masks to learn or to evaluate it does not matter that there are
     none, nor in training where the toolbox passes an object over."""

@@ -15,6 +15,7 @@ _KEYS = dict(
     images=('id', 'file_name', 'width', 'height'),
     categories=('id', 'name'),
     annotations=('id', 'image_id', 'category_id', 'bbox'))
+_NUMBERS = ('width', 'height', 'area')
 _VALUES = dict(area='pixels of the mask or of the box', iscrowd='0 for one object')
 
 
@@ -59,7 +60,8 @@ class Coco:
         } if isinstance(data, dict) else {}
         images, categories, self.annotations = (
             [entry for entry in self.data.get(kind, ())
-             if not any(_lacks(entry, key) for key in keys)]
+             if not any(_lacks(entry, key) or key in _NUMBERS
+                        and not _is_numbers([entry[key]]) for key in keys)]
             for kind, keys in _KEYS.items())
         self.images = {image['id']: image for image in images}
         self.files = {self.folder / image['file_name']: image
@@ -130,12 +132,22 @@ class Coco:
                            f'{self.ann_file}: {len(lacking):,} of '
                            f'{len(entries):,} {kind} have no {key!r}{value}, '
                            f'the first is {kind}[{lacking[0]}]')
+                wrong = [
+                    i for i, entry in enumerate(entries) if key in _NUMBERS
+                    and not (_lacks(entry, key) or _is_numbers([entry[key]]))
+                ]
+                if wrong:
+                    yield ('value that is not a number',
+                           f'{self.ann_file}: {key!r} of {len(wrong):,} of '
+                           f'{len(entries):,} {kind}, the first is '
+                           f'{kind}[{wrong[0]}], {entries[wrong[0]][key]!r}')
 
     def others(self):
         """Yield what is wrong with images and annotations apart from what
         :meth:`severe` has."""
         for kind in _KEYS:
-            ids = Counter(entry.get('id') for entry in self.data.get(kind, ()))
+            ids = Counter(entry.get('id') for entry in self.data.get(kind, ())
+                          if isinstance(entry, dict))
             for number, times in ids.items():
                 if times > 1 and number is not None:
                     yield 'id that is not unique', f'{number}, {times} {kind}'
@@ -172,7 +184,7 @@ class Coco:
 
 
 def _lacks(entry, key):
-    return entry.get(key) in (None, [], '')
+    return not isinstance(entry, dict) or entry.get(key) in (None, [], '')
 
 
 def _box(ann):
@@ -191,7 +203,7 @@ def _is_passed_over(ann):
     """Whether MMDetection does not take an object."""
     _, _, w, h = _box(ann) or (0, ) * 4
     area = ann.get('area')
-    return w < 1 or h < 1 or area is not None and area <= 0
+    return w < 1 or h < 1 or _is_numbers([area]) and area <= 0
 
 
 def _wrong_mask(mask, image, box):
