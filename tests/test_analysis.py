@@ -24,6 +24,7 @@ from sb_mm.analysis.kept_runs import read_runs
 from sb_mm.analysis.work_dirs import Experiment, Run
 from sb_mm.apis import InputError
 from sb_mm.models import SpatialBias
+from sb_mm.utils.picture import network_styles
 from sb_mm.utils.table import write_csv
 
 PLAIN, PLUGIN = (
@@ -637,6 +638,11 @@ def test_a_full_disk_leaves_what_was_kept(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert path.read_text().split() == ['seed', '0']
     assert [each.name for each in tmp_path.iterdir()] == ['runs.csv']
+
+
+def test_no_two_networks_look_alike():
+    styles = network_styles(f'network {i}' for i in range(30))
+    assert len({tuple(style.values()) for style in styles.values()}) == 30
 
 
 def test_summary_of_benchmarks(tmp_path):

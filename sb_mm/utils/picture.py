@@ -4,9 +4,10 @@ import re
 from PIL import ExifTags, Image
 
 #: Colours that the colour-blind can tell apart (Petroff, arXiv:2107.02270),
-#: the greys last.
+#: the greys last, and black: as many as there are markers and one, so that no
+#: two of 110 networks have both in common.
 _COLOURS = ('#3f90da', '#ffa90e', '#bd1f01', '#832db6', '#a96b59', '#e76300',
-            '#92dadd', '#b9ac70', '#94a4a2', '#717581')
+            '#92dadd', '#b9ac70', '#94a4a2', '#717581', '#000000')
 _MARKERS = 'osv^D<>Pp*'
 
 
@@ -61,7 +62,8 @@ def network_styles(names):
         dict[str, dict]: For each name ``color`` and ``marker``.
     """
     return {
-        name: dict(color=_COLOURS[i % 10], marker=_MARKERS[i % 10])
+        name: dict(color=_COLOURS[i % len(_COLOURS)],
+                   marker=_MARKERS[i % len(_MARKERS)])
         for i, name in enumerate(sorted(set(names)))
     }
 
