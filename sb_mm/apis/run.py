@@ -32,6 +32,8 @@ def run_train(**flags: Any) -> None:
     Raises:
         InputError: If what the run needs is missing or does not fit.
         RunError: If the run itself ends in an error.
+        KeyboardInterrupt: If it is interrupted; the message says from where
+            it can go on.
     """
     cfg = _prepare(prepare_train, flags)
     with _traceback_kept(cfg, flags):
