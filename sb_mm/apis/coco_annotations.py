@@ -132,9 +132,9 @@ class Coco:
                            f'{self.ann_file}: {len(lacking):,} of '
                            f'{len(entries):,} {kind} have no {key!r}{value}, '
                            f'the first is {kind}[{lacking[0]}]')
-                wrong = [
-                    i for i, entry in enumerate(entries) if key in _NUMBERS
-                    and not (_lacks(entry, key) or _is_numbers([entry[key]]))
+                wrong = key in _NUMBERS and [
+                    i for i, entry in enumerate(entries)
+                    if not (_lacks(entry, key) or _is_numbers([entry[key]]))
                 ]
                 if wrong:
                     yield ('value that is not a number',
