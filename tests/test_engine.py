@@ -19,6 +19,7 @@ from sb_mm.allocator import collector_off
 from sb_mm.analysis.work_dirs import Run
 from sb_mm.engine import (BiasAblationHook, bfloat16_optim_wrapper,
                           to_channels_last)
+from sb_mm.models import SpatialBias, SpatialBiasPlugin
 from sb_mm.models.bias_effects import sb_blocks
 
 
@@ -252,6 +253,25 @@ def test_ablation_of_the_maps(classifier):
             torch.testing.assert_close(backbone(x)[0], last)
         blocks[name][1].norm.weight.zero_()
     torch.testing.assert_close(backbone(x)[0], constant)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('maps', ['mean', 'constant'])
+def test_ablation_of_the_plugin(classifier, maps):
+    runner, _ = classifier
+    plugin = randomize(SpatialBiasPlugin(8)).eval()
+    torch.nn.init.normal_(plugin.expansion.weight)
+    runner.model.backbone = torch.nn.Sequential(plugin)
+    x = torch.randn(2, 8, 12, 16)
+    full, read = plugin(x), SpatialBias.forward(plugin, x)
+    replaced = (read.mean((2, 3), keepdim=True) if maps == 'mean' else
+                plugin.norm.bias.view(1, -1, 1, 1).expand(2, -1, -1, -1))
+    want = x + plugin.expansion(replaced.relu())
+    hook = BiasAblationHook(maps)
+    hook.before_test(runner)
+    torch.testing.assert_close(plugin(x), want)
+    hook.after_test(runner)
+    assert torch.equal(plugin(x), full) and not torch.allclose(full, want)
 
 
 def test_ablation_that_cannot_be(classifier):

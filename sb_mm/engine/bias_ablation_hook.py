@@ -77,6 +77,7 @@ class BiasAblationHook(Hook):
             self._handles.pop().remove()
 
     def _replace(self, norm, args, out):
-        if self.maps == 'mean':
-            return out.mean((2, 3), keepdim=True).expand_as(out)
-        return norm.bias.to(out.dtype).view(1, -1, 1, 1).expand_as(out)
+        maps = (out.mean((2, 3), keepdim=True) if self.maps == 'mean' else
+                norm.bias.to(out.dtype).view(1, -1, 1, 1))
+        # a copy: the ReLU of the plugin works in place
+        return maps.expand_as(out).clone()
